@@ -1,0 +1,8 @@
+//! The ldap cases.
+
+use crate::Case;
+
+/// The cases of this protocol.
+pub fn cases() -> Vec<Case> {
+    Vec::new()
+}
