@@ -1,0 +1,181 @@
+//! Responses: writing our own, which repeat lines of the request, and reading those of a service.
+
+use memchr::memchr2;
+
+use crate::{
+    Error, Limits, Reason, Status,
+    error::invalid,
+    framing::{Head, message_start},
+    grammar::{is_token, span},
+    header::{Line, Lines, Name, long_form},
+    start_line::{StartLine, is_response, may_be_response},
+    uri::{self, Address},
+};
+
+/// The answer to a request, with the lines that it repeats.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    /// From the first header line on; the lines end at the blank line.
+    headers: &'a [u8],
+    via: &'a [u8],
+    from: &'a [u8],
+    to: &'a [u8],
+    call_id: &'a [u8],
+    cseq: &'a [u8],
+    /// Whether To is an address and has no tag yet.
+    wants_tag: bool,
+}
+
+impl<'a> Answer<'a> {
+    /// The answer to the first request of `input`, which may be one that [`extract`](crate::extract)
+    /// refuses. None if there can be no answer: to a response, to ACK (17.1.1.3), to an incomplete
+    /// head, and to one in which Via, From, To, Call-ID or `CSeq` is missing. Of a field that is
+    /// repeated the first line is taken.
+    pub fn to(input: &'a [u8]) -> Option<Self> {
+        let start = message_start(input).ok()?;
+        let window = input.get(start..)?;
+        let window = window.get(..Limits::MAX_HEAD).unwrap_or(window);
+        let mut lines = Lines::of(window);
+        if !is_answerable(lines.next()?.whole) {
+            return None;
+        }
+        let headers = lines.rest();
+        let first = |name: Name| lines.clone().find(|line| Name::of(line.name) == name);
+        let to = first(Name::To)?;
+        let answer = Self {
+            headers,
+            via: first(Name::Via)?.value,
+            from: repeatable(first(Name::From)?)?,
+            to: repeatable(to)?,
+            call_id: repeatable(first(Name::CallId)?)?,
+            cseq: repeatable(first(Name::CSeq)?)?,
+            wants_tag: wants_tag(to.value),
+        };
+        for line in lines.by_ref().filter(|line| Name::of(line.name) == Name::Via) {
+            repeatable(line)?;
+        }
+        lines.at_end().then_some(answer)
+    }
+
+    /// `branch` of the topmost Via, of which a caller may compute the tag.
+    pub fn branch(&self) -> Option<&'a [u8]> {
+        uri::branch(self.via)
+    }
+
+    /// Writes the response piece by piece (8.2.6.2). A To without a tag gets `rpd-` and the digits of
+    /// `tag`, except in 100, which is not of a dialog.
+    pub fn write(&self, status: Status, tag: u64, retry_after: Option<u32>, sink: &mut impl FnMut(&[u8])) {
+        sink(b"SIP/2.0 ");
+        decimal(u32::from(status.code()), sink);
+        sink(b" ");
+        sink(status.reason().as_bytes());
+        sink(b"\r\n");
+        for line in Lines::of(self.headers).filter(|line| Name::of(line.name) == Name::Via) {
+            sink(line.whole);
+        }
+        sink(self.from);
+        if self.wants_tag && status != Status::TRYING {
+            sink(self.to.strip_suffix(b"\r\n").unwrap_or(self.to));
+            sink(b";tag=rpd-");
+            hex(tag, sink);
+            sink(b"\r\n");
+        } else {
+            sink(self.to);
+        }
+        sink(self.call_id);
+        sink(self.cseq);
+        if let Some(seconds) = retry_after {
+            sink(b"Retry-After: ");
+            decimal(seconds, sink);
+            sink(b"\r\n");
+        }
+        sink(b"Content-Length: 0\r\n\r\n");
+    }
+}
+
+/// A request line as far as an answer needs it: a method that is not ACK. The rest may be broken.
+fn is_answerable(line: &[u8]) -> bool {
+    let (method, behind) = line.split_at_checked(span(line, is_token)).unwrap_or_default();
+    !is_response(line) && !method.is_empty() && method != b"ACK" && behind.starts_with(b" ")
+}
+
+/// The line as it goes into an answer. A stray CR or LF would let a reader see other lines than those
+/// that are repeated.
+fn repeatable(line: Line<'_>) -> Option<&[u8]> {
+    let mut rest = line.whole;
+    while let Some(found) = memchr2(b'\r', b'\n', rest) {
+        rest = rest.get(found..)?.strip_prefix(b"\r\n")?;
+    }
+    Some(line.whole)
+}
+
+/// To a value that is not an address nothing is added: who knows where a parameter would belong.
+fn wants_tag(to: &[u8]) -> bool {
+    Address::parse(to).is_some_and(|address| address.param(b"tag") == Ok(None))
+}
+
+fn decimal(number: u32, sink: &mut impl FnMut(&[u8])) {
+    let mut digits = [b'0'; 10];
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        *digit |= u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
+    let zeros = span(&digits, |digit| digit == b'0').min(9);
+    sink(digits.get(zeros..).unwrap_or_default());
+}
+
+fn hex(number: u64, sink: &mut impl FnMut(&[u8])) {
+    let mut digits = [0; 16];
+    let nibbles = number.to_be_bytes().into_iter().flat_map(|octet| [octet >> 4, octet & 0x0f]);
+    for (digit, nibble) in digits.iter_mut().zip(nibbles) {
+        *digit = b"0123456789abcdef".get(usize::from(nibble)).copied().unwrap_or_default();
+    }
+    sink(&digits);
+}
+
+/// The head of a response, for a caller that has sent a request itself.
+#[derive(Clone, Copy)]
+pub struct Response<'a> {
+    /// The status.
+    pub status: Status,
+    /// The reason phrase as on the wire.
+    pub reason: &'a [u8],
+    /// Where the message begins: behind the CR LFs that came before it.
+    pub start: usize,
+    /// The length of the head, blank line included.
+    pub head_len: usize,
+    /// The length of the body, as Content-Length says.
+    pub body_len: usize,
+    head: &'a [u8],
+}
+
+impl<'a> Response<'a> {
+    /// Reads the first message of `input`.
+    ///
+    /// # Errors
+    /// As [`extract`](crate::extract), with the parts exchanged: a request is `Invalid`. Besides the
+    /// framing no field is judged.
+    pub fn parse(input: &'a [u8]) -> Result<Self, Error> {
+        let start = message_start(input)?;
+        if !may_be_response(input.get(start..).unwrap_or_default()) {
+            return Err(invalid(Reason::Request, start));
+        }
+        let head = Head::read(input, start, &Limits::default())?;
+        let StartLine::Response { status, reason } = head.start_line else {
+            return Err(invalid(Reason::Request, start));
+        };
+        let octets = head.input.get(start..).unwrap_or_default();
+        Ok(Self { status, reason, start, head_len: octets.len(), body_len: head.body_len, head: octets })
+    }
+
+    /// The values of the header lines of this name, in order, without blanks at the ends. Case does not
+    /// count, and a compact form is the long one (7.3.3). Lists are not taken apart.
+    pub fn headers<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let name = long_form(name.as_bytes());
+        Lines::of(self.head)
+            .skip(1)
+            .filter(move |line| long_form(line.name).eq_ignore_ascii_case(name))
+            .map(|line| line.value)
+    }
+}
