@@ -1,0 +1,313 @@
+//! The key of a connection: what the first message that is not a keep-alive asks for.
+
+use core::fmt;
+
+use crate::{
+    Aliases, Error, Invalid, Reason, Text, gatekeeper_id,
+    h225::{self, generic_data::RasMessages, ras, setup},
+    h323_url,
+    q931::{self, Head, MessageType},
+    tpkt,
+};
+
+/// So many messages without a key may come before the one that has it: keep-alives are sent every 19 to 29
+/// seconds, and nobody waits that long before registering.
+pub const SKIPPED_MAX: u8 = 16;
+
+/// The key of the first request in `input`, which is everything received so far from the first octet on.
+///
+/// Frames without a request are left out: empty ones, NationalEscape, Information, Notify, Status,
+/// StatusInquiry, and a Facility without RAS. The first Setup, or the first Facility with a gatekeeper
+/// request or a registration request, decides; what follows it is not looked at.
+///
+/// # Errors
+/// [`Error::Incomplete`] as long as the deciding frame is not whole; [`Error::Invalid`] at the first octet
+/// that rules H.323 out, and for every message that cannot come first or that receivers could read in
+/// different ways.
+pub fn extract(input: &[u8]) -> Result<Key<'_>, Error> {
+    let mut at = 0_usize;
+    let mut rest = input;
+    for skipped in 0..=SKIPPED_MAX {
+        let len = tpkt::length(rest, at)?;
+        let body = if len > tpkt::HEAD { judge(rest, at, len)? } else { None };
+        let end = at.saturating_add(len);
+        if let Some(key) = body {
+            return Ok(Key { len: end, skipped, ..key });
+        }
+        at = end;
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    Err(Error::invalid(Reason::TooManySkipped, at))
+}
+
+/// A request for a target: the key that a connection is routed by, or a later request on it.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Key<'a> {
+    /// What is asked for.
+    pub kind: Kind,
+    /// The name that is looked up.
+    pub name: Name<'a>,
+    /// The gatekeeperIdentifier of a registration as it was sent, physical location and all.
+    pub gatekeeper_id: Option<Text<'a>>,
+    /// The requestSeqNum of a registration, which its answer repeats; 0 for a Setup.
+    pub request_seq_num: u16,
+    /// The call reference of a Setup, without its flag; usually 0 for a registration.
+    pub call_reference: u16,
+    /// The version of H.225.0 that the endpoint says it speaks.
+    pub version: Option<u8>,
+    /// The messages before the deciding one.
+    pub skipped: u8,
+    /// The octets of the input up to the end of the deciding frame.
+    pub len: usize,
+    aliases: Aliases<'a>,
+    source: Source<'a>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// GRQ: an endpoint looks for its gatekeeper.
+    GatekeeperRequest,
+    /// RRQ: an endpoint registers, or refreshes its registration.
+    RegistrationRequest,
+    /// A call by somebody who need not be registered.
+    Setup,
+}
+
+/// The name that a request is looked up by.
+#[derive(Clone, Copy, Debug)]
+pub enum Name<'a> {
+    /// This one.
+    Given(Text<'a>),
+    /// The request names nobody.
+    Missing,
+    /// The request names something that no target can be called.
+    Unusable,
+}
+
+/// Where the rest of a request stands.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// All RAS messages of the Facility, and the end of this one.
+    Facility(RasMessages<'a>, ras::Rest<'a>),
+    Setup(setup::Rest<'a>),
+}
+
+impl<'a> Key<'a> {
+    /// The aliases of a registration, or those that a call is for. Only a call is routed by them.
+    pub fn aliases(&self) -> Aliases<'a> {
+        self.aliases
+    }
+
+    /// Whether this is a light-weight registration, which refreshes an earlier one. An addition that cannot
+    /// be read counts as absent.
+    pub fn keep_alive(&self) -> bool {
+        match self.source {
+            Source::Facility(_, rest) => rest.keep_alive().unwrap_or(false),
+            Source::Setup(_) => false,
+        }
+    }
+
+    /// The endpointIdentifier that a registration repeats from an earlier confirmation.
+    pub fn endpoint_identifier(&self) -> Option<Text<'a>> {
+        match self.source {
+            Source::Facility(_, rest) => rest.endpoint_identifier().ok().flatten(),
+            Source::Setup(_) => None,
+        }
+    }
+
+    /// The callIdentifier of a Setup. One that cannot be read counts as absent.
+    pub fn call_identifier(&self) -> Option<[u8; 16]> {
+        match self.source {
+            Source::Facility(..) => None,
+            Source::Setup(rest) => rest.call_identifier().ok().flatten().copied(),
+        }
+    }
+
+    /// The user that a call is for: what stands before the `@`, without the scheme of a URL.
+    pub fn called_user(&self) -> Option<Text<'a>> {
+        match self.source {
+            Source::Facility(..) => None,
+            Source::Setup(_) => h323_url::called(self.aliases).map(|called| called.user),
+        }
+    }
+
+    /// All requests of the same message, this one among them: an endpoint may put several into one
+    /// Facility, and each is answered by itself.
+    pub fn requests(&self) -> Requests<'a> {
+        match self.source {
+            Source::Facility(ras, _) => Requests { key: *self, ras: Some(ras), done: false },
+            Source::Setup(_) => Requests { key: *self, ras: None, done: false },
+        }
+    }
+
+    fn registration(call_reference: u16, ras: RasMessages<'a>, request: ras::Request<'a>) -> Self {
+        Self {
+            kind: request.kind,
+            name: gatekeeper_id::name(request.gatekeeper_id),
+            gatekeeper_id: request.gatekeeper_id,
+            request_seq_num: request.request_seq_num,
+            call_reference,
+            version: request.version,
+            skipped: 0,
+            len: 0,
+            aliases: request.aliases,
+            source: Source::Facility(ras, request.rest),
+        }
+    }
+
+    fn call(call_reference: u16, setup: setup::Setup<'a>) -> Self {
+        Self {
+            kind: Kind::Setup,
+            name: h323_url::name(setup.destination),
+            gatekeeper_id: None,
+            request_seq_num: 0,
+            call_reference,
+            version: setup.version,
+            skipped: 0,
+            len: 0,
+            aliases: setup.destination,
+            source: Source::Setup(setup.rest),
+        }
+    }
+}
+
+/// The requests of one message in their order.
+#[derive(Clone)]
+pub struct Requests<'a> {
+    key: Key<'a>,
+    /// The RAS messages not read yet; none for a Setup, which stands alone.
+    ras: Option<RasMessages<'a>>,
+    done: bool,
+}
+
+impl<'a> Iterator for Requests<'a> {
+    type Item = Key<'a>;
+
+    fn next(&mut self) -> Option<Key<'a>> {
+        let (Some(ras), Source::Facility(all, _)) = (&mut self.ras, self.key.source) else {
+            return (!core::mem::replace(&mut self.done, true)).then_some(self.key);
+        };
+        // The whole Facility was walked over when the key was found, so nothing fails here.
+        while let Ok(Some(message)) = ras.next() {
+            if let Ok(Some(request)) = ras::request(message) {
+                let Key { call_reference, skipped, len, .. } = self.key;
+                return Some(Key { skipped, len, ..Key::registration(call_reference, all, request) });
+            }
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Requests<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+/// For logs: what is asked for, by which name, and as whom. Passwords and tokens are never read.
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {}", self.kind, self.name)?;
+        match self.kind {
+            Kind::Setup => write!(f, ", call {:#06x}", self.call_reference),
+            _ => write!(f, ", request {}", self.request_seq_num),
+        }?;
+        self.aliases().enumerate().try_for_each(|(number, alias)| {
+            write!(f, "{}{alias}", if number == 0 { ", alias " } else { " " })
+        })
+    }
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("gatekeeper_id", &self.gatekeeper_id)
+            .field("request_seq_num", &self.request_seq_num)
+            .field("call_reference", &self.call_reference)
+            .field("version", &self.version)
+            .field("skipped", &self.skipped)
+            .field("len", &self.len)
+            .field("aliases", &self.aliases)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GatekeeperRequest => "GRQ",
+            Self::RegistrationRequest => "RRQ",
+            Self::Setup => "Setup",
+        })
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(text) => text.fmt(f),
+            Self::Missing => f.write_str("(no name)"),
+            Self::Unusable => f.write_str("(unusable name)"),
+        }
+    }
+}
+
+/// Judges the message in the frame of `len` octets at the front of `rest`: its key, or `None` if it is one
+/// of those that are left out. The head is judged before the frame is whole.
+fn judge(rest: &[u8], at: usize, len: usize) -> Result<Option<Key<'_>>, Error> {
+    let head = Head::parse(rest.get(tpkt::HEAD..).unwrap_or_default(), at.saturating_add(tpkt::HEAD))?;
+    let skipped = match head.message_type {
+        MessageType::SETUP | MessageType::FACILITY => false,
+        MessageType::NATIONAL_ESCAPE
+        | MessageType::INFORMATION
+        | MessageType::NOTIFY
+        | MessageType::STATUS
+        | MessageType::STATUS_INQUIRY => true,
+        MessageType(other) => {
+            let offset = at.saturating_add(tpkt::HEAD).saturating_add(q931::HEAD).saturating_sub(1);
+            return Err(Error::invalid(Reason::MessageType(other), offset));
+        }
+    };
+    let Some(frame) = rest.get(..len) else {
+        return Err(Error::incomplete(len.saturating_sub(rest.len())));
+    };
+    let elements = frame.get(tpkt::HEAD.saturating_add(q931::HEAD)..).unwrap_or_default();
+    let end = at.saturating_add(len);
+    let user_user = q931::user_user(elements, end)?;
+    match (head.message_type, user_user) {
+        _ if skipped => Ok(None),
+        (MessageType::SETUP, Some(bits)) => Ok(Some(Key::call(head.call_reference, h225::read_setup(bits)?))),
+        (MessageType::SETUP, None) => Err(Error::invalid(Reason::NoUserUser, end)),
+        (_, Some(bits)) => match h225::read_facility(bits)? {
+            Some(ras) => Ok(registration(head.call_reference, ras, end)?),
+            None => Ok(None),
+        },
+        (_, None) => Ok(None),
+    }
+}
+
+/// The first gatekeeper request or registration request among these RAS messages. All of them are read, so
+/// that none is well formed here and malformed for the one who answers it.
+fn registration<'a>(
+    call_reference: u16,
+    all: RasMessages<'a>,
+    end: usize,
+) -> Result<Option<Key<'a>>, Invalid> {
+    let mut messages = all;
+    let mut first = None;
+    let mut any = false;
+    while let Some(message) = messages.next()? {
+        any = true;
+        let request = ras::request(message)?;
+        first = first.or(request);
+    }
+    match first {
+        Some(request) => Ok(Some(Key::registration(call_reference, all, request))),
+        None if any => Err(Invalid { reason: Reason::OtherRas, offset: end }),
+        None => Ok(None),
+    }
+}
