@@ -1,0 +1,120 @@
+//! The fields of a head (RFC 9110 5, RFC 9112 5).
+
+use core::fmt;
+
+use crate::{
+    Error, Reason,
+    octets::{Cursor, TOKEN, run, text_run, trim},
+};
+
+/// A head with more fields is refused.
+const MAX_FIELDS: usize = 100;
+
+/// The fields of a head that was read, in the order received.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// Whole lines of well-formed fields, each with its CRLF.
+    lines: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(lines: &'a [u8]) -> Self {
+        Self { lines }
+    }
+
+    /// All fields as name and value, without white space around the value.
+    pub fn iter(&self) -> Iter<'a> {
+        Iter { lines: self.lines }
+    }
+
+    /// The values of all fields of this name, in whatever letter case.
+    pub fn all<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The value of the first field of this name, in whatever letter case.
+    pub fn first(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+}
+
+impl<'a> IntoIterator for Fields<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// Names only: values may be secrets.
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name.escape_ascii())).finish()
+    }
+}
+
+/// Names and values of [`Fields`].
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    lines: &'a [u8],
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // What is in `lines` was checked: a colon ends each name, a carriage return each line.
+        let (name, behind) = self.lines.split_at_checked(memchr::memchr(b':', self.lines)?)?;
+        let (value, line_end) = behind.split_at_checked(memchr::memchr(b'\r', behind)?)?;
+        self.lines = line_end.get(2..)?;
+        Some((name, trim(value.get(1..)?)))
+    }
+}
+
+/// A field as it is read.
+pub(crate) struct Field<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
+    /// Octets before the name.
+    pub(crate) offset: usize,
+}
+
+/// Reads the fields one by one up to the empty line, hands each to `found`, and returns them all.
+pub(crate) fn read<'a>(
+    cursor: &mut Cursor<'a>,
+    mut found: impl FnMut(Field<'a>) -> Result<(), Error>,
+) -> Result<Fields<'a>, Error> {
+    let lines = cursor.rest();
+    let start = cursor.offset();
+    let mut count = 0_usize;
+    loop {
+        if matches!(cursor.peek()?, b'\r' | b'\n') {
+            let len = cursor.offset().saturating_sub(start);
+            cursor.line_end(Reason::FieldName)?;
+            return Ok(Fields::new(lines.get(..len).unwrap_or_default()));
+        }
+        if count == MAX_FIELDS {
+            return Err(cursor.refuse(Reason::TooManyFields));
+        }
+        count = count.saturating_add(1);
+        found(read_one(cursor)?)?;
+    }
+}
+
+/// `field-line = field-name ":" OWS field-value OWS` (RFC 9112 5) and its CRLF.
+pub(crate) fn read_one<'a>(cursor: &mut Cursor<'a>) -> Result<Field<'a>, Error> {
+    let offset = cursor.offset();
+    let name = cursor.take(run(TOKEN, cursor.rest()));
+    match cursor.peek()? {
+        b':' if !name.is_empty() => {}
+        // RFC 9112 5.2: refused instead of replaced by spaces, since not everybody sees that it is one field.
+        b' ' | b'\t' if name.is_empty() => return Err(cursor.refuse(Reason::Folded)),
+        // RFC 9112 5.1: no white space before the colon.
+        _ => return Err(cursor.refuse(Reason::FieldName)),
+    }
+    cursor.take(1);
+    let value = trim(cursor.take(text_run(cursor.rest())));
+    cursor.line_end(Reason::FieldValue)?;
+    Ok(Field { name, value, offset })
+}
