@@ -121,6 +121,8 @@ pub enum Reason {
     EmptyLabel,
     /// More than 63 octets between two dots (RFC 1035, section 2.3.4).
     LongLabel,
+    /// White space at an end of the registration location.
+    OuterSpace,
     /// A character that no name holds.
     Character(char),
 }
@@ -154,6 +156,7 @@ impl fmt::Display for Reason {
             }
             Self::EmptyLabel => "a dot stands first, or next to another dot",
             Self::LongLabel => "there are more than 63 octets between two dots",
+            Self::OuterSpace => "a registration location neither begins nor ends with a space",
             Self::Character(character) => {
                 return write!(f, "a name cannot hold {character:?}");
             }
@@ -236,11 +239,14 @@ fn check_location(location: &str) -> Result<(), Reason> {
     if location.is_empty() || location.contains('/') {
         return Err(Reason::Slash);
     }
-    let edge = |c: char| c.is_whitespace();
-    let foreign = |c: char| c.is_control() || matches!(c, '\\' | '*');
-    let at_edge =
-        location.chars().next().filter(|&c| edge(c)).or(location.chars().last().filter(|&c| edge(c)));
-    at_edge.or_else(|| location.chars().find(|&c| foreign(c))).map_or(Ok(()), |c| Err(Reason::Character(c)))
+    if location.ends_with('.') {
+        return Err(Reason::EmptyLabel);
+    }
+    if location.trim() != location {
+        return Err(Reason::OuterSpace);
+    }
+    let foreign = location.chars().find(|&c| c.is_control() || matches!(c, '\\' | '*'));
+    foreign.map_or(Ok(()), |c| Err(Reason::Character(c)))
 }
 
 /// What was probably meant, if that can be told.
@@ -253,6 +259,7 @@ fn instead(reason: Reason, text: &str) -> Option<String> {
             let (_, behind) = text.rsplit_once('*')?;
             Some(format!("*.{}", behind.trim_start_matches('.')))
         }
+        Reason::OuterSpace => text.split_once('/').map(|(id, location)| format!("{id}/{}", location.trim())),
         _ => None,
     }
 }

@@ -31,29 +31,23 @@ impl Network {
     pub fn parse(text: &str) -> Result<Self, NetworkError> {
         let (address, mask) = split(text);
         let address: IpAddr = address.parse().map_err(|_| NetworkError::Address(address.into()))?;
-        let Some((separator, mask)) = mask else { return Ok(Self::around(address, u8::MAX)) };
-        let prefix = match (address, mask.parse()) {
-            (IpAddr::V4(address), Ok(mask)) => masked(address, separator, mask)?,
-            _ => prefix_length(address, separator, mask).ok_or_else(|| NetworkError::Mask(mask.into()))?,
+        let prefix = match (address, mask) {
+            (_, None) => u8::MAX,
+            (IpAddr::V4(address), Some((separator, mask))) if let Ok(mask) = mask.parse() => {
+                masked(address, separator, mask)?
+            }
+            (_, Some((separator, mask))) => prefix_length(address, separator, mask)?,
         };
-        let network = Self::around(address, prefix);
-        if network.address() == address.to_canonical() {
-            Ok(network)
-        } else {
-            Err(NetworkError::HostBits { write: network })
-        }
+        let canonical = address.to_canonical();
+        let unmapped = if canonical == address { Some(prefix) } else { prefix.checked_sub(MAPPED_PREFIX) };
+        let network = Self::around(canonical, unmapped.unwrap_or(prefix));
+        let clean = unmapped.is_some() && network.address() == canonical;
+        if clean { Ok(network) } else { Err(NetworkError::HostBits { write: network }) }
     }
 
     /// The network of so many bits, at most as many as there are, that the address lies in.
     fn around(address: IpAddr, prefix: u8) -> Self {
-        let canonical = address.to_canonical();
-        let mapped = match address.is_ipv6() && canonical.is_ipv4() {
-            true => prefix.checked_sub(MAPPED_PREFIX).map(|prefix| (canonical, prefix)),
-            false => None,
-        };
-        let (address, prefix) = mapped.unwrap_or((address, prefix));
-        let whole = IpNet::from(address);
-        Self(IpNet::new(address, prefix).unwrap_or(whole).trunc())
+        Self(IpNet::new(address, prefix).unwrap_or(address.into()).trunc())
     }
 
     /// Whether the address lies in it.
@@ -207,8 +201,9 @@ fn prefix_of(mask: Ipv4Addr) -> u8 {
     u8::try_from(u32::BITS.saturating_sub(mask.to_bits().trailing_zeros())).unwrap_or(u8::MAX)
 }
 
-fn prefix_length(address: IpAddr, separator: char, text: &str) -> Option<u8> {
+fn prefix_length(address: IpAddr, separator: char, text: &str) -> Result<u8, NetworkError> {
     let most = if address.is_ipv4() { 32 } else { 128 };
     let digits = separator == '/' && text.bytes().all(|octet| octet.is_ascii_digit());
-    text.parse().ok().filter(|prefix| digits && *prefix <= most)
+    let prefix = text.parse().ok().filter(|prefix| digits && *prefix <= most);
+    prefix.ok_or_else(|| NetworkError::Mask(text.into()))
 }
