@@ -327,8 +327,9 @@ pub(crate) fn head(input: &[u8], sender: Sender, max_frame: usize) -> Result<Hea
     if frame.end() > max_frame {
         return Err(Error::invalid(Reason::TooLarge, 1));
     }
-    let id_at = frame.offset();
-    let message_id = frame.number(INTEGER, Reason::MessageId)?;
+    let id = frame.element(INTEGER)?;
+    let id_at = id.offset();
+    let message_id = id.as_number(Reason::MessageId)?;
     if message_id == 0 && sender == Sender::Client {
         return Err(Error::invalid(Reason::MessageId, id_at));
     }

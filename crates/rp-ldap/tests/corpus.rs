@@ -13,7 +13,11 @@ fn every_request_is_read_as_expected() {
         let seen = describe(read, &case.bytes);
         check(&case.name, &case.expected, &seen);
         if let (Err(Error::Incomplete(n)), Some(need)) = (read, case.expected["expect"]["need"].as_u64()) {
-            assert!(case.bytes.len() + n.get() <= need as usize, "{}: asks for too much", case.name);
+            assert!(
+                case.bytes.len() + n.get() <= usize::try_from(need).unwrap(),
+                "{}: asks for too much",
+                case.name
+            );
         }
     }
 }
@@ -36,7 +40,7 @@ fn every_frame_of_a_captured_connection_is_found() {
         let mut at = 0;
         for frame in listed {
             let rest = &case.bytes[at..];
-            let length = frame["len"].as_u64().unwrap() as usize;
+            let length = usize::try_from(frame["len"].as_u64().unwrap()).unwrap();
             if frame["kind"] == "opaque" {
                 // A SASL security layer begins with a length, not with `30`.
                 assert_eq!(reason(extract(rest).unwrap_err()), Reason::NotLdap, "{}", case.name);

@@ -41,12 +41,13 @@ pub(crate) fn message(operation: &[u8]) -> Vec<u8> {
     tlv(0x30, &[&[0x02, 0x01, 0x01], operation].concat())
 }
 
-/// An element with a length in as few octets as it needs.
+/// An element with a length in one, three or five octets, whatever it needs.
 pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = match content.len() {
-        short @ 0..=0x7f => vec![short as u8],
-        long @ 0x80..=0xffff => [&[0x82][..], &(long as u16).to_be_bytes()].concat(),
-        long => [&[0x84][..], &(long as u32).to_be_bytes()].concat(),
+    let len = u32::try_from(content.len()).expect("a short content").to_be_bytes();
+    let length = match len {
+        [0, 0, 0, short @ 0..=0x7f] => vec![short],
+        [0, 0, high, low] => vec![0x82, high, low],
+        long => [&[0x84][..], &long].concat(),
     };
     [&[tag][..], &length, content].concat()
 }
@@ -60,7 +61,7 @@ pub(crate) fn long_form(mut octets: &[u8]) -> Vec<u8> {
         let (content, behind) = content(rest);
         let content = if tag & 0x20 != 0 { long_form(content) } else { content.to_vec() };
         long.extend([tag, 0x84]);
-        long.extend((content.len() as u32).to_be_bytes());
+        long.extend(u32::try_from(content.len()).expect("a short content").to_be_bytes());
         long.extend(content);
         octets = behind;
     }
