@@ -1,6 +1,6 @@
 //! Connection (RFC 9110 7.6.1): what concerns this connection only.
 
-use crate::{Fields, Reason, Version, octets::elements};
+use crate::{Fields, Reason, Version, fields::Field, framing::FramingFields, octets::elements};
 
 /// More options in the Connection fields of a head are refused: each is compared with each field.
 const MAX_OPTIONS: u8 = 100;
@@ -60,5 +60,37 @@ impl Connection {
             && fields
                 .all(b"connection")
                 .any(|value| elements(value).any(|option| option.eq_ignore_ascii_case(name)))
+    }
+}
+
+/// What has been met in the fields of a head, request or answer, that frame the body or concern the connection.
+#[derive(Default)]
+pub(crate) struct Hop {
+    pub(crate) framing: FramingFields,
+    pub(crate) connection: Connection,
+    names_websocket: bool,
+}
+
+impl Hop {
+    /// Takes a field if it is one of these.
+    pub(crate) fn take(&mut self, field: &Field<'_>, version: Version) -> Result<(), Reason> {
+        let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
+        match field.name.len() {
+            7 if is(b"upgrade") => {
+                self.names_websocket |=
+                    elements(field.value).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
+                Ok(())
+            }
+            10 if is(b"connection") => self.connection.read(field.value),
+            14 if is(b"content-length") => self.framing.content_length(field.value),
+            17 if is(b"transfer-encoding") => self.framing.transfer_encoding(field.value, version),
+            _ => Ok(()),
+        }
+    }
+
+    /// The head asks for, or grants, a WebSocket (RFC 6455 4). Upgrade means nothing without the option of
+    /// Connection, nor in HTTP/1.0 (RFC 9110 7.8).
+    pub(crate) fn upgrades_to_websocket(&self, version: Version) -> bool {
+        self.names_websocket && self.connection.upgrade && version == Version::Http11
     }
 }

@@ -76,14 +76,12 @@ impl<'a> Iterator for Iter<'a> {
 pub(crate) struct Field<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) value: &'a [u8],
-    /// Octets before the name.
-    pub(crate) offset: usize,
 }
 
 /// Reads the fields one by one up to the empty line, hands each to `found`, and returns them all.
 pub(crate) fn read<'a>(
     cursor: &mut Cursor<'a>,
-    mut found: impl FnMut(Field<'a>) -> Result<(), Error>,
+    mut found: impl FnMut(&Field<'a>) -> Result<(), Reason>,
 ) -> Result<Fields<'a>, Error> {
     let lines = cursor.rest();
     let start = cursor.offset();
@@ -98,13 +96,13 @@ pub(crate) fn read<'a>(
             return Err(cursor.refuse(Reason::TooManyFields));
         }
         count = count.saturating_add(1);
-        found(read_one(cursor)?)?;
+        let start = *cursor;
+        found(&read_one(cursor)?).map_err(|reason| start.refuse(reason))?;
     }
 }
 
 /// `field-line = field-name ":" OWS field-value OWS` (RFC 9112 5) and its CRLF.
-pub(crate) fn read_one<'a>(cursor: &mut Cursor<'a>) -> Result<Field<'a>, Error> {
-    let offset = cursor.offset();
+fn read_one<'a>(cursor: &mut Cursor<'a>) -> Result<Field<'a>, Error> {
     let name = cursor.take(run(TOKEN, cursor.rest()));
     match cursor.peek()? {
         b':' if !name.is_empty() => {}
@@ -116,5 +114,5 @@ pub(crate) fn read_one<'a>(cursor: &mut Cursor<'a>) -> Result<Field<'a>, Error> 
     cursor.take(1);
     let value = trim(cursor.take(text_run(cursor.rest())));
     cursor.line_end(Reason::FieldValue)?;
-    Ok(Field { name, value, offset })
+    Ok(Field { name, value })
 }

@@ -128,7 +128,7 @@ pub fn answer(answer: &Answer<'_>, client: Client, sink: &mut impl FnMut(&[u8]))
     }
 }
 
-/// The reason phrase of a status that we answer with ourselves, otherwise of its class (RFC 9110 15).
+/// The reason phrase (RFC 9110 15) of a status that a proxy answers with itself; of others none, which is allowed.
 pub const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -152,10 +152,6 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
-        200..=299 => "Success",
-        300..=399 => "Redirection",
-        400..=499 => "Client Error",
-        500..=599 => "Server Error",
         _ => "",
     }
 }
@@ -332,8 +328,7 @@ impl Decimal {
         let mut digits = [b'0'; 20];
         let mut start = 20;
         for (index, digit) in digits.iter_mut().enumerate().rev() {
-            *digit =
-                b"0123456789".iter().copied().nth(usize::try_from(number % 10).unwrap_or(0)).unwrap_or(b'0');
+            *digit |= (number % 10) as u8;
             start = index;
             number /= 10;
             if number == 0 {

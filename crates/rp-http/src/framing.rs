@@ -43,7 +43,15 @@ impl From<Framing> for ResponseFraming {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FramingFields {
     length: Option<u64>,
-    chunked: bool,
+    codings: Option<Codings>,
+}
+
+/// What a well-formed Transfer-Encoding says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codings {
+    Chunked,
+    /// Something that others may know.
+    Unknown,
 }
 
 impl FramingFields {
@@ -55,49 +63,47 @@ impl FramingFields {
             return Err(Reason::ContentLengthRepeated);
         }
         self.length = Some(parse_length(value).ok_or(Reason::ContentLengthSyntax)?);
-        self.only_one()
+        Ok(())
     }
 
     /// Transfer-Encoding (RFC 9112 6.1).
     pub(crate) fn transfer_encoding(&mut self, value: &[u8], version: Version) -> Result<(), Reason> {
-        if self.chunked {
+        if self.codings.is_some() {
             return Err(Reason::TransferEncodingRepeated);
         }
         // RFC 9112 6.1: in HTTP/1.0 the framing is faulty.
         if version == Version::Http10 {
             return Err(Reason::TransferEncodingIn10);
         }
-        parse_codings(value)?;
-        self.chunked = true;
-        self.only_one()
+        self.codings = Some(parse_codings(value)?);
+        Ok(())
     }
 
     /// The framing of a request, after the last field (RFC 9112 6.3).
-    pub(crate) fn of_request(self) -> Framing {
-        match self.length {
-            _ if self.chunked => Framing::Chunked,
-            Some(length) => Framing::Length(length),
+    pub(crate) fn of_request(self) -> Result<Framing, Reason> {
+        match (self.codings, self.length) {
+            // RFC 9112 6.1: not implemented.
+            (Some(Codings::Unknown), _) => Err(Reason::TransferCodingUnknown),
+            // Item 3 lets Transfer-Encoding win, and warns that both together are an attempt at smuggling.
+            (Some(Codings::Chunked), Some(_)) => Err(Reason::TwoFramings),
+            (Some(Codings::Chunked), None) => Ok(Framing::Chunked),
+            (None, Some(length)) => Ok(Framing::Length(length)),
             // Item 7: a request that says nothing has no body.
-            None => Framing::None,
+            (None, None) => Ok(Framing::None),
         }
     }
 
     /// The framing of an answer that may have a body (RFC 9112 6.3).
-    pub(crate) fn of_response(self) -> ResponseFraming {
-        match self.of_request() {
+    pub(crate) fn of_response(self) -> Result<ResponseFraming, Reason> {
+        match self.of_request()? {
             // Item 8: an answer that says nothing ends with the connection.
-            Framing::None => ResponseFraming::UntilClose,
-            framing => framing.into(),
+            Framing::None => Ok(ResponseFraming::UntilClose),
+            framing => Ok(framing.into()),
         }
     }
 
     pub(crate) fn length(self) -> Option<u64> {
         self.length
-    }
-
-    /// RFC 9112 6.3 item 3 lets Transfer-Encoding win, and warns that both together are an attempt at smuggling.
-    fn only_one(&self) -> Result<(), Reason> {
-        if self.chunked && self.length.is_some() { Err(Reason::TwoFramings) } else { Ok(()) }
     }
 }
 
@@ -112,21 +118,19 @@ fn parse_length(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// Only `chunked` alone is taken. A well-formed list that may mean something to others is not implemented
-/// (RFC 9112 6.1: 501); everything else is malformed.
-fn parse_codings(value: &[u8]) -> Result<(), Reason> {
+/// Only `chunked` alone is a coding that is known here; `chunked` must be last, and once (RFC 9112 6.1).
+fn parse_codings(value: &[u8]) -> Result<Codings, Reason> {
     if value.eq_ignore_ascii_case(b"chunked") {
-        return Ok(());
+        return Ok(Codings::Chunked);
     }
     let mut chunked_before = false;
     for coding in value.split(|&octet| octet == b',').map(trim) {
-        // RFC 9112 6.1: `chunked` once, and as the last one.
         if coding.is_empty() || run(TOKEN, coding) != coding.len() || chunked_before {
             return Err(Reason::TransferEncodingSyntax);
         }
         chunked_before = coding.eq_ignore_ascii_case(b"chunked");
     }
-    Err(Reason::TransferCodingUnknown)
+    Ok(Codings::Unknown)
 }
 
 #[cfg(test)]
@@ -159,10 +163,10 @@ mod tests {
     #[test]
     fn only_chunked_is_taken_and_lists_are_not_implemented() {
         for value in ["chunked", "CHUNKED", "cHuNkEd"] {
-            assert_eq!(parse_codings(value.as_bytes()), Ok(()), "{value}");
+            assert_eq!(parse_codings(value.as_bytes()), Ok(Codings::Chunked), "{value}");
         }
         for value in ["gzip", "identity", "xchunked", "gzip, chunked", "gzip ,\tdeflate,chunked"] {
-            assert_eq!(parse_codings(value.as_bytes()), Err(Reason::TransferCodingUnknown), "{value}");
+            assert_eq!(parse_codings(value.as_bytes()), Ok(Codings::Unknown), "{value}");
         }
         for value in [
             "",

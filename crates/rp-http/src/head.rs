@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::{
     Connection, Error, Fields, Framing, Host, Invalid, Reason, Scheme, Target,
-    fields::{self, Field},
-    framing::FramingFields,
+    connection::Hop,
+    fields,
     octets::{Cursor, METHOD, TEXT, TOKEN, elements, is, run},
     target::{self, Origin},
 };
@@ -159,13 +159,31 @@ fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Key<'a>, Error> {
     let method = read_method(cursor)?;
     let (origin, target) = target::read(cursor, method)?;
     let version = read_version(cursor)?;
-    let mut met = Met::default();
-    let fields = fields::read(cursor, |field| met.take(&field, version))?;
-    let head_len = cursor.offset();
-    let head = met
-        .into_head(method, version, origin, target, fields)
-        .map_err(|reason| Invalid::new(reason, head_len))?;
-    Ok(Key { head_len, head })
+    let (mut host, mut hop) = (None, Hop::default());
+    let fields = fields::read(cursor, |field| {
+        if field.name.eq_ignore_ascii_case(b"host") {
+            take_host(&mut host, field.value)
+        } else {
+            hop.take(field, version)
+        }
+    })?;
+    let framing = hop.framing.of_request().map_err(|reason| cursor.refuse(reason))?;
+    let websocket = hop.upgrades_to_websocket(version);
+    if websocket && (method != b"GET" || framing != Framing::None) {
+        return Err(cursor.refuse(Reason::WebSocketRequest));
+    }
+    let head = Head {
+        method,
+        version,
+        host: agree(origin, host).map_err(|reason| cursor.refuse(reason))?,
+        target,
+        absolute_scheme: origin.map(|origin| origin.scheme),
+        framing,
+        connection: hop.connection,
+        fields,
+        websocket,
+    };
+    Ok(Key { head_len: cursor.offset(), head })
 }
 
 /// RFC 9112 2.2: one empty line before a request is ignored; some clients send one behind a body.
@@ -226,77 +244,23 @@ pub(crate) fn read_digit(cursor: &mut Cursor<'_>, otherwise: Reason) -> Result<u
     Ok(digit)
 }
 
-/// What has been met in the fields that route, frame or concern the connection.
-#[derive(Default)]
-struct Met<'a> {
-    host: Option<Host<'a>>,
-    framing: FramingFields,
-    connection: Connection,
-    upgrade_to_websocket: bool,
+/// RFC 9112 3.2: exactly one Host.
+fn take_host<'a>(host: &mut Option<Host<'a>>, value: &'a [u8]) -> Result<(), Reason> {
+    if host.is_some() {
+        return Err(Reason::HostRepeated);
+    }
+    *host = Some(Host::parse(value).ok_or(Reason::HostSyntax)?);
+    Ok(())
 }
 
-impl<'a> Met<'a> {
-    fn take(&mut self, field: &Field<'a>, version: Version) -> Result<(), Error> {
-        let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
-        let value = field.value;
-        let taken = match field.name.len() {
-            4 if is(b"host") => self.host(value),
-            7 if is(b"upgrade") => {
-                self.upgrade_to_websocket |= names_websocket(value);
-                Ok(())
-            }
-            10 if is(b"connection") => self.connection.read(value),
-            14 if is(b"content-length") => self.framing.content_length(value),
-            17 if is(b"transfer-encoding") => self.framing.transfer_encoding(value, version),
-            _ => Ok(()),
-        };
-        taken.map_err(|reason| Invalid::new(reason, field.offset).into())
+/// RFC 9112 3.2.2: of two names that of the target counts. Where they differ, somebody behind would take the
+/// other.
+fn agree<'a>(origin: Option<Origin<'a>>, named: Option<Host<'a>>) -> Result<Host<'a>, Reason> {
+    // Of HTTP/1.0 too: there would be no name to pass on.
+    let named = named.ok_or(Reason::HostMissing)?;
+    match origin {
+        None => Ok(named),
+        Some(origin) if origin.host.is_same(&named) => Ok(origin.host),
+        Some(_) => Err(Reason::HostMismatch),
     }
-
-    /// RFC 9112 3.2: exactly one Host.
-    fn host(&mut self, value: &'a [u8]) -> Result<(), Reason> {
-        if self.host.is_some() {
-            return Err(Reason::HostRepeated);
-        }
-        self.host = Some(Host::parse(value).ok_or(Reason::HostSyntax)?);
-        Ok(())
-    }
-
-    /// The rules that need the whole head.
-    fn into_head(
-        self,
-        method: &'a [u8],
-        version: Version,
-        origin: Option<Origin<'a>>,
-        target: Target<'a>,
-        fields: Fields<'a>,
-    ) -> Result<Head<'a>, Reason> {
-        // Of HTTP/1.0 too: there would be no name to pass on.
-        let named = self.host.ok_or(Reason::HostMissing)?;
-        // RFC 9112 3.2.2: the target counts, not the field. Where they differ, somebody behind would not know.
-        if origin.is_some_and(|origin| !origin.host.is_same(&named)) {
-            return Err(Reason::HostMismatch);
-        }
-        let framing = self.framing.of_request();
-        let websocket = self.upgrade_to_websocket && self.connection.upgrade && version == Version::Http11;
-        if websocket && (method != b"GET" || framing != Framing::None) {
-            return Err(Reason::WebSocketRequest);
-        }
-        Ok(Head {
-            method,
-            version,
-            host: origin.map_or(named, |origin| origin.host),
-            target,
-            absolute_scheme: origin.map(|origin| origin.scheme),
-            framing,
-            connection: self.connection,
-            fields,
-            websocket,
-        })
-    }
-}
-
-/// `websocket` is among the protocols of an Upgrade field (RFC 9110 7.8).
-pub(crate) fn names_websocket(value: &[u8]) -> bool {
-    elements(value).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }

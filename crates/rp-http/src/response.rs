@@ -1,10 +1,10 @@
 //! The head of an answer (RFC 9112 4).
 
 use crate::{
-    Connection, Error, Fields, Head, Invalid, Reason, ResponseFraming, Version,
-    fields::{self, Field},
-    framing::FramingFields,
-    head::{names_websocket, read_digit, within_limit},
+    Connection, Error, Fields, Head, Reason, ResponseFraming, Version,
+    connection::Hop,
+    fields,
+    head::{read_digit, within_limit},
     octets::{Cursor, text_run},
 };
 
@@ -75,26 +75,23 @@ impl Response<'_> {
 
 fn read<'a>(cursor: &mut Cursor<'a>, asked: Asked) -> Result<Response<'a>, Error> {
     let (version, status, reason) = read_status_line(cursor)?;
-    let mut met = Met::default();
-    let fields = fields::read(cursor, |field| met.take(&field, version))?;
-    let head_len = cursor.offset();
-    let switches = met.connection.upgrade && met.upgrade_to_websocket && version == Version::Http11;
-    if status == 101 && !(asked.websocket && switches) {
-        return Err(Invalid::new(Reason::SwitchUnasked, head_len).into());
+    let mut hop = Hop::default();
+    let fields = fields::read(cursor, |field| hop.take(field, version))?;
+    // RFC 9110 7.8: a service switches only to what was asked for.
+    if status == 101 && !(asked.websocket && hop.upgrades_to_websocket(version)) {
+        return Err(cursor.refuse(Reason::SwitchUnasked));
     }
+    let framing = hop.framing.of_response().map_err(|reason| cursor.refuse(reason))?;
+    // RFC 9112 6.3 item 1.
+    let has_no_body = asked.head_only || matches!(status, 100..=199 | 204 | 304);
     Ok(Response {
-        head_len,
+        head_len: cursor.offset(),
         version,
         status,
         reason,
-        framing: match status {
-            // RFC 9112 6.3 item 1.
-            _ if asked.head_only => ResponseFraming::None,
-            100..=199 | 204 | 304 => ResponseFraming::None,
-            _ => met.framing.of_response(),
-        },
-        content_length: met.framing.length(),
-        connection: met.connection,
+        framing: if has_no_body { ResponseFraming::None } else { framing },
+        content_length: hop.framing.length(),
+        connection: hop.connection,
         fields,
     })
 }
@@ -127,30 +124,4 @@ fn read_status_line<'a>(cursor: &mut Cursor<'a>) -> Result<(Version, u16, &'a [u
     let reason = cursor.take(text_run(cursor.rest()));
     cursor.line_end(Reason::StatusLine)?;
     Ok((version, status, reason))
-}
-
-/// What has been met in the fields that frame or concern the connection.
-#[derive(Default)]
-struct Met {
-    framing: FramingFields,
-    connection: Connection,
-    upgrade_to_websocket: bool,
-}
-
-impl Met {
-    fn take(&mut self, field: &Field<'_>, version: Version) -> Result<(), Error> {
-        let is = |name: &[u8]| field.name.eq_ignore_ascii_case(name);
-        let value = field.value;
-        let taken = match field.name.len() {
-            7 if is(b"upgrade") => {
-                self.upgrade_to_websocket |= names_websocket(value);
-                Ok(())
-            }
-            10 if is(b"connection") => self.connection.read(value),
-            14 if is(b"content-length") => self.framing.content_length(value),
-            17 if is(b"transfer-encoding") => self.framing.transfer_encoding(value, version),
-            _ => Ok(()),
-        };
-        taken.map_err(|reason| Invalid::new(reason, field.offset).into())
-    }
 }

@@ -1,0 +1,172 @@
+//! What is accepted here, hyper and httparse accept too, and understand in the same way. Not the other way
+//! round: both are laxer.
+
+mod hyper_server;
+
+use hyper_server::{Body as Seen, Request, serve};
+use proptest::prelude::*;
+use rp_http::{
+    Body, Error, Framing, Key, Scheme, Step, Target, extract,
+    forward::{self, Forwarding},
+};
+use rp_testkit::corpus;
+
+#[test]
+fn hyper_reads_the_requests_of_the_corpus_in_the_same_way() {
+    let accepted = corpus::load("tests/corpus", "http").iter().filter(|case| agrees(&case.bytes)).count();
+    assert!(accepted > 60, "{accepted} accepted");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hyper_reads_generated_requests_in_the_same_way(request in request()) {
+        agrees(&request);
+    }
+
+    #[test]
+    fn hyper_reads_damaged_requests_in_the_same_way(
+        mut request in request(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), damage()), 1..4),
+    ) {
+        for (at, octet) in damage {
+            let at = at.index(request.len());
+            request[at] = octet;
+        }
+        agrees(&request);
+    }
+}
+
+/// Checks the request at the front of `input` against both; false if it is not accepted here.
+fn agrees(input: &[u8]) -> bool {
+    let Ok(key) = extract(input) else { return false };
+    agrees_with_httparse(input, &key);
+    let Some((body, end)) = body(&input[key.head_len..], key.head.framing) else { return false };
+    let request = &input[..key.head_len + end];
+    let Target::Path { path, query, .. } = key.head.target else { return true };
+    let target = [path, &query.map_or(Vec::new(), |query| [b"?", query].concat())].concat();
+    let wanted = Request {
+        method: key.head.method.to_vec(),
+        path_and_query: target,
+        host: key.head.host.as_bytes().to_vec(),
+        framing: key.head.framing,
+        body: Seen::Whole(body.clone()),
+    };
+    // hyper leaves the host of an absolute target where it is.
+    if key.head.absolute_scheme.is_none() {
+        assert_eq!(serve(request), wanted, "as received: {}", request.escape_ascii());
+    }
+    let mut forwarded = Vec::new();
+    forward::request(&key.head, &FORWARDING, false, &mut |slice| forwarded.extend_from_slice(slice));
+    match key.head.framing {
+        Framing::Chunked => {
+            if !body.is_empty() {
+                forwarded.extend_from_slice(rp_http::chunk::SizeLine::new(body.len()).as_bytes());
+                forwarded.extend_from_slice(&body);
+                forwarded.extend_from_slice(rp_http::chunk::DATA_END);
+            }
+            forwarded.extend_from_slice(rp_http::chunk::LAST_CHUNK);
+        }
+        _ => forwarded.extend_from_slice(&body),
+    }
+    assert_eq!(serve(&forwarded), wanted, "as forwarded: {}", forwarded.escape_ascii());
+    true
+}
+
+fn agrees_with_httparse(input: &[u8], key: &Key<'_>) {
+    let mut slots = [httparse::EMPTY_HEADER; 100];
+    let mut parsed = httparse::Request::new(&mut slots);
+    let length = parsed.parse(input);
+    assert_eq!(length, Ok(httparse::Status::Complete(key.head_len)), "{}", input.escape_ascii());
+    assert_eq!(parsed.method.map(str::as_bytes), Some(key.head.method));
+    let fields: Vec<_> = parsed.headers.iter().map(|field| (field.name.as_bytes(), field.value)).collect();
+    assert_eq!(fields, key.head.fields.iter().collect::<Vec<_>>(), "{}", input.escape_ascii());
+}
+
+/// The decoded body and its length on the wire, if it is whole and well-formed.
+fn body(mut input: &[u8], framing: Framing) -> Option<(Vec<u8>, usize)> {
+    let (mut body, mut content, mut end) = (Body::from(framing), Vec::new(), 0);
+    loop {
+        let n = match body.step(input).ok()? {
+            Step::End => return Some((content, end)),
+            Step::More => return None,
+            Step::Skip(n) => n,
+            Step::Pass(n) => {
+                content.extend_from_slice(&input[..n]);
+                n
+            }
+        };
+        input = &input[n..];
+        end += n;
+    }
+}
+
+const FORWARDING: Forwarding<'_> = Forwarding {
+    client: "2001:db8::7",
+    scheme: Scheme::Http,
+    trusted: true,
+    own_address: None,
+    forwarded: true,
+    via: Some("edge"),
+};
+
+/// Requests near the rules: most are accepted, the others nearly.
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let method = prop::sample::select(vec!["GET", "POST", "PUT", "OPTIONS", "M-SEARCH", "get"]);
+    let target = prop_oneof![
+        "/[a-zA-Z0-9._~!$&'()*+,;=:@/-]{0,20}",
+        "/[a-z/.%]{0,8}(%[0-9a-fA-F]{2}|\\.|;){0,3}(\\?[a-z/%?|^{}`\\\\\\[\\]]{0,10})?",
+        "https?://(pbx|PBX)\\.example\\.com(:80)?(/[a-z]{0,5})?(\\?[a-z])?",
+    ];
+    let host = prop_oneof![
+        6 => Just("pbx.example.com".to_owned()),
+        1 => "[a-z0-9._-]{1,12}(:[0-9]{0,5})?",
+        1 => "\\[[0-9a-f:]{2,20}\\](:[0-9]{0,5})?",
+    ];
+    let field = prop_oneof![
+        "[A-Za-z0-9!#$%&'*+.^_`|~-]{1,12}:[ \t]{0,2}[!-~]{0,10}[ \t]{0,2}",
+        "Connection: (close|keep-alive|upgrade|te|x-a)(, ?(close|X-B))?",
+        "(Upgrade: (websocket|h2c)|Expect: 100-continue|TE: trailers|X-Forwarded-For: [0-9.]{7,15})",
+    ];
+    let body = prop_oneof![
+        Just((String::new(), Vec::new())),
+        prop::collection::vec(any::<u8>(), 0..40)
+            .prop_map(|body| (format!("Content-Length: {:02}\r\n", body.len()), body)),
+        prop::collection::vec(chunk(), 0..4).prop_map(|chunks| {
+            let body = [chunks.concat(), b"0\r\n\r\n".to_vec()].concat();
+            ("Transfer-Encoding: Chunked\r\n".to_owned(), body)
+        }),
+    ];
+    (method, target, host, prop::collection::vec(field, 0..5), body, 0..2_u8).prop_map(
+        |(method, target, host, fields, (framing, body), version)| {
+            let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+            let head = format!("{method} {target} HTTP/1.{version}\r\nHost: {host}\r\n{fields}{framing}\r\n");
+            [head.into_bytes(), body].concat()
+        },
+    )
+}
+
+fn chunk() -> impl Strategy<Value = Vec<u8>> {
+    let extension = prop_oneof![3 => Just(String::new()), 1 => "; ?[a-z]{1,3}( ?= ?([a-z]{1,3}|\"[ -~&&[^\"\\\\]]{0,5}\"))?"];
+    (prop::collection::vec(any::<u8>(), 1..20), extension).prop_map(|(data, extension)| {
+        [format!("{:03X}{extension}\r\n", data.len()).into_bytes(), data, b"\r\n".to_vec()].concat()
+    })
+}
+
+/// Octets where parsers disagree.
+fn damage() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        any::<u8>(),
+        prop::sample::select(b"\0\t\n\x0b\r ,:;=.%/\\\"#?@[]_-0\x7f\x80\xa0\xff".to_vec())
+    ]
+}
+
+/// A decision taken here is the same for a request alone and one that others follow.
+#[test]
+fn what_follows_a_request_is_not_read() {
+    let alone = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let followed = [&alone[..], b"\0\r\nHost: b\r\n\r\n"].concat();
+    assert_eq!(extract(alone), extract(&followed));
+    assert_eq!(extract(&alone[..20]), Err(Error::Incomplete(1.try_into().unwrap())));
+}
