@@ -5,16 +5,17 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::bans::{Ban, Bans};
+use crate::answer::{Admission, Denial, Forgotten, Stats, Suspect, Verdict};
+use crate::bans::Ban;
 use crate::entry::{Actor, Change, Entry, Filter, Kind, Origin, Refusals, Refused, between, millis};
 use crate::event::Event;
-use crate::key::{Key, Keying, Secret, Seeds};
-use crate::lists::{Item, Listed, Lists};
+use crate::key::{Key, Secret, Seeds};
+use crate::lists::{Item, Listed};
 use crate::network::Network;
 use crate::policy::{Mode, Policy};
-use crate::ranges::Ranges;
+use crate::rules::Rules;
 use crate::snapshot::{Restored, Saved};
-use crate::window::{Ranked, Recorded, Top, Window};
+use crate::window::{Recorded, Top};
 
 /// The most characters of a name that changed an entry.
 const NAME_MAX: usize = 120;
@@ -32,128 +33,13 @@ pub struct Guard {
     rules: RwLock<Rules>,
 }
 
-/// What admission and counting look at. A change builds the new part first and swaps it in.
-struct Rules {
-    mode: Mode,
-    keys: Keying,
-    expiration: i64,
-    default_threshold: u8,
-    thresholds: Ranges<u8>,
-    windows: Vec<Window>,
-    lists: Lists,
-    bans: Bans,
-}
-
-/// Whether a connection is let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// Nothing is known against it.
-    Open,
-    /// An allow entry covers it: it is exempt from the limit of connections per source, too.
-    Allowed,
-    /// It is to be closed without an octet. This is not an event.
-    Denied(Denial),
-}
-
-/// Why a connection is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// The network of the entry.
-    pub network: Network,
-    /// Where the entry comes from.
-    pub origin: Origin,
-    /// How long it is still in force; `None` is for ever.
-    pub left: Option<Duration>,
-}
-
-/// What a suspicious request led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The source has `count` events in the last minute, this one included.
-    Counted {
-        /// Events of the source in the window.
-        count: u8,
-        /// One more than this is too many.
-        threshold: u8,
-    },
-    /// This was one too many: the source is banned from now on.
-    Banned(Entry),
-    /// The same in observe mode: nothing is to be refused.
-    Observed(Entry),
-    /// The source is blocked already; the connection is an old one. Not counted.
-    Blocked,
-    /// The same in observe mode: nothing is to be refused. Not counted.
-    WouldBlock,
-    /// An allow entry covers the source. Not counted.
-    Allowed,
-    /// The threshold of its network is 0. Not counted.
-    Off,
-}
-
-/// A source with events in the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Suspect {
-    /// The addresses that are counted together.
-    pub network: Network,
-    /// Their events in the window.
-    pub count: u8,
-    /// One more than this is too many.
-    pub threshold: u8,
-    /// The newest event.
-    pub event: Event,
-    /// How long ago the oldest event in the window was.
-    pub first: Duration,
-    /// How long ago the newest was.
-    pub last: Duration,
-}
-
-/// What [`Guard::forget`] erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Entries that are gone.
-    pub entries: Vec<Entry>,
-    /// Sources that had events in the window.
-    pub windows: usize,
-}
-
-/// How full the guard is. The sums count since the guard was made or, for a table of the window, since a
-/// change of its threshold or size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Sources with events in the window.
-    pub tracked: usize,
-    /// Sources that fit into the window.
-    pub slots: usize,
-    /// Sum of events that went into the window. Events per minute divided by the threshold are about as many
-    /// slots as an attack of that kind takes: the value to name when `live_evictions` grows.
-    pub events: u64,
-    /// Sum of sources that lost their events to make room. While it grows, slow attackers are missed.
-    pub live_evictions: u64,
-    /// Automatic bans in force, observed ones included.
-    pub bans: usize,
-    /// Manual and configured entries in force.
-    pub listed: usize,
-    /// Sum of automatic bans that ended early to make room.
-    pub bans_dropped: u64,
-}
-
 impl Guard {
     /// A guard without bans. Allocates all that it needs for counting and banning.
     pub fn new(policy: &Policy, seeds: Seeds, now: Instant) -> Self {
         let secret = Secret::new(seeds);
         let mut listed = Listed::default();
         listed.configure(policy, 0);
-        let rules = Rules {
-            mode: policy.mode,
-            keys: policy.keys.clone(),
-            expiration: millis(policy.expiration),
-            default_threshold: policy.thresholds.default_threshold(),
-            thresholds: policy.thresholds.ranges(&policy.keys),
-            windows: tables(policy).map(|(threshold, slots)| Window::new(threshold, slots)).collect(),
-            lists: listed.flatten(0),
-            bans: Bans::new(policy.max_entries, &secret),
-        };
+        let rules = Rules::new(policy, listed.flatten(0), &secret);
         Self { start: now, secret, listed: Mutex::new(listed), rules: RwLock::new(rules) }
     }
 
@@ -391,28 +277,10 @@ impl Guard {
         let mut listed = self.listed();
         listed.configure(policy, now);
         let lists = listed.flatten(now);
-        let thresholds = policy.thresholds.ranges(&policy.keys);
-        let mut windows = self.missing_windows(policy);
-
+        let windows = self.rules().missing_windows(policy);
         let mut rules = self.rules_mut();
-        let ended = rules.take_bans(now, |network, ban| {
-            (ban.observed && policy.mode == Mode::Enforce) || policy.keys.key_of(network).is_none()
-        });
-        if !rules.bans.fits(policy.max_entries) {
-            rules.bans = rules.bans.resized(policy.max_entries, now);
-        }
-        if rules.keys == policy.keys {
-            let wanted = |window: &mut Window| tables(policy).any(|table| window.is(table));
-            windows.extend(rules.windows.extract_if(.., wanted));
-        }
-        rules.mode = policy.mode;
-        rules.keys = policy.keys.clone();
-        rules.expiration = millis(policy.expiration);
-        rules.default_threshold = policy.thresholds.default_threshold();
-        rules.thresholds = thresholds;
-        rules.lists = lists;
-        // The old tables are freed after everybody can go on.
-        let old = std::mem::replace(&mut rules.windows, windows);
+        let (ended, old) = rules.adopt(policy, lists, windows, now);
+        // What is no longer needed is freed after everybody can go on.
         drop(rules);
         drop(old);
         ended
@@ -506,16 +374,6 @@ impl Guard {
         }
     }
 
-    /// Tables of the window that `policy` wants and that there are none of.
-    fn missing_windows(&self, policy: &Policy) -> Vec<Window> {
-        let rules = self.rules();
-        let kept = |table| rules.keys == policy.keys && rules.windows.iter().any(|window| window.is(table));
-        tables(policy)
-            .filter(|table| !kept(*table))
-            .map(|(threshold, slots)| Window::new(threshold, slots))
-            .collect()
-    }
-
     /// Swaps the flattened lists.
     fn publish(&self, listed: &Listed, now: i64) {
         let mut lists = listed.flatten(now);
@@ -541,88 +399,10 @@ impl Guard {
     }
 }
 
-impl Rules {
-    /// The table that `addr` is counted in; none where the threshold is 0.
-    fn window(&self, addr: IpAddr) -> Option<&Window> {
-        let threshold = self.thresholds.covering(addr).next().unwrap_or(&self.default_threshold);
-        self.windows.iter().find(|window| window.threshold() == *threshold)
-    }
-
-    fn blocked(&self) -> Verdict {
-        match self.mode {
-            Mode::Enforce => Verdict::Blocked,
-            Mode::Observe => Verdict::WouldBlock,
-        }
-    }
-
-    fn ban(&self, key: Key, event: Event, threshold: u8, now: i64) -> Verdict {
-        let ban = Ban {
-            made: now,
-            until: now.saturating_add(self.expiration),
-            refusals: Refusals::default(),
-            count: u16::from(threshold).saturating_add(1),
-            event,
-            observed: self.mode == Mode::Observe,
-        };
-        let entry = ban.entry(self.keys.network(key), now);
-        match (self.bans.insert(key, ban, now), self.mode) {
-            (false, _) => self.blocked(),
-            (true, Mode::Enforce) => Verdict::Banned(entry),
-            (true, Mode::Observe) => Verdict::Observed(entry),
-        }
-    }
-
-    /// Empties the window of a key, in every table: two of its addresses may have two thresholds.
-    fn clear(&self, key: Key, secret: &Secret) {
-        self.windows.iter().for_each(|window| window.clear(key, secret));
-    }
-
-    fn clear_inside(&self, network: Network, now: i64) -> usize {
-        let inside = |key| network.covers(self.keys.network(key));
-        self.windows.iter().map(|window| window.clear_where(now, inside)).sum()
-    }
-
-    /// Lifts the ban of exactly this network.
-    fn lift(&self, network: Network, now: i64) -> Option<Entry> {
-        let ban = self.bans.remove(self.keys.key_of(network)?)?;
-        ban.is_live(now).then(|| ban.entry(network, now))
-    }
-
-    fn lift_inside(&self, network: Network, now: i64) -> Vec<Entry> {
-        let mut lifted = self.take_bans(now, |inside, _| network.covers(inside));
-        lifted.retain(|entry| entry.left.is_none_or(|left| !left.is_zero()));
-        lifted
-    }
-
-    fn take_bans(&self, now: i64, gone: impl Fn(Network, &Ban) -> bool) -> Vec<Entry> {
-        let taken = self.bans.take_where(|key, ban| gone(self.keys.network(key), ban));
-        taken.into_iter().map(|(key, ban)| ban.entry(self.keys.network(key), now)).collect()
-    }
-
-    fn suspect(&self, ranked: Ranked, now: i64) -> Suspect {
-        Suspect {
-            network: self.keys.network(ranked.key.0),
-            count: ranked.count,
-            threshold: ranked.threshold,
-            event: ranked.event,
-            first: between(ranked.first, now),
-            last: between(ranked.last, now),
-        }
-    }
-}
-
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard").finish_non_exhaustive()
     }
-}
-
-/// The tables of the window: threshold and slots. None for 0.
-fn tables(policy: &Policy) -> impl Iterator<Item = (u8, usize)> {
-    let default = (policy.thresholds.default_threshold(), policy.max_tracked);
-    let others =
-        policy.thresholds.distinct().into_iter().map(|threshold| (threshold, policy.max_tracked / 16));
-    std::iter::once(default).chain(others).filter(|(threshold, _)| *threshold > 0)
 }
 
 fn deadline(now: i64, lifetime: Option<Duration>) -> Option<i64> {

@@ -8,6 +8,7 @@
     clippy::arithmetic_side_effects
 )]
 
+mod answer;
 mod bans;
 mod entry;
 mod event;
@@ -17,13 +18,15 @@ mod lists;
 mod network;
 mod policy;
 mod ranges;
+mod rules;
 mod snapshot;
 mod target;
 mod window;
 
+pub use answer::{Admission, Denial, Forgotten, Stats, Suspect, Verdict};
 pub use entry::{Actor, Change, Entry, Filter, Kind, Origin, Refused};
 pub use event::{Event, Protocol, Reason};
-pub use guard::{Admission, Denial, Forgotten, Guard, Stats, Suspect, Verdict};
+pub use guard::Guard;
 pub use key::{Key, Keying, KeyingError, Seeds};
 pub use network::{Network, NetworkError};
 pub use policy::{Mode, Policy, Thresholds, ThresholdsError};

@@ -41,7 +41,7 @@ pub(crate) struct Window {
 
 impl Window {
     /// A table of at least `slots` slots in which a key is over with its event number `threshold` + 1.
-    pub(crate) fn new(threshold: u8, slots: usize) -> Self {
+    pub(crate) fn new((threshold, slots): (u8, usize)) -> Self {
         let sets = sets(slots);
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(threshold, sets))).collect();
         Self { threshold, slots: sets * SHARDS * WAYS, shards }
@@ -169,9 +169,11 @@ impl Shard {
     fn rank(&mut self, now: i64, top: &mut Top) {
         self.catch_up(now);
         let rings = self.stamps.chunks_exact(usize::from(self.threshold));
-        for (slot, ring) in self.slots.iter_mut().zip(rings) {
+        for (slot, ring) in self.slots.iter().zip(rings) {
             // Most slots have too few stamps, dead ones included, to be worth a look at the ring.
             if slot.len > 0 && slot.len >= top.least() {
+                // On a copy: a record whose clock was read a little earlier may still be on its way.
+                let mut slot = *slot;
                 slot.expire(ring, wrap(now));
                 if slot.len > 0 {
                     top.offer(slot.ranked(ring, now, self.threshold));
@@ -187,7 +189,7 @@ impl Shard {
         load.live_evictions += self.live_evictions;
     }
 
-    /// Clears slots out of the window from time to time, before wrapped times make them seem fresh again.
+    /// Clears slots long out of the window from time to time, before wrapped times make them seem fresh again.
     fn catch_up(&mut self, now: i64) {
         let since = now.saturating_sub(self.swept);
         if since < SWEEP_EVERY {
@@ -195,7 +197,7 @@ impl Shard {
         }
         self.swept = now;
         for slot in &mut self.slots {
-            if since >= FORGET_AFTER || !slot.is_live(wrap(now)) {
+            if since >= FORGET_AFTER || slot.idle(wrap(now)) >= 2 * SPAN {
                 *slot = Slot::default();
             }
         }
