@@ -20,6 +20,10 @@ pub(crate) struct Seed {
 }
 
 impl Seed {
+    /// With it all hashes are equal.
+    #[cfg(test)]
+    pub(crate) const ALL_EQUAL: Self = Self { start: 0, factor: 0 };
+
     pub(crate) fn random() -> Self {
         let state = RandomState::default();
         Self { start: state.hash_one(0_u8), factor: state.hash_one(1_u8) | 1 }
@@ -38,43 +42,31 @@ impl Seed {
     }
 }
 
-/// Open addressing with linear probing, at most a quarter full: a look-up that finds nothing, which is the
-/// common one, sees an empty slot at once, whatever the size.
+/// Open addressing with linear probing, at most an eighth full: a look-up that finds nothing, which is the
+/// common one, nearly always sees an empty slot at once, whatever the size.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    /// Empty, or a power of two.
-    slots: Vec<Slot>,
+    /// Positions. Empty, or a power of two of them.
+    slots: Vec<u32>,
     /// By position.
     hashes: Vec<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    /// The half of the hash that does not choose the slot.
-    tag: u32,
-    position: u32,
-}
-
-impl Slot {
-    const EMPTY: Self = Self { tag: 0, position: u32::MAX };
-}
-
-const SLOTS_PER_ELEMENT: usize = 4;
-const FEWEST_SLOTS: usize = 16;
+const FREE: u32 = u32::MAX;
+const SLOTS_PER_ELEMENT: usize = 8;
 
 impl Index {
     /// The position with this hash of which `is` says that it is the one.
     #[inline]
     pub(crate) fn find(&self, hash: u64, is: impl Fn(usize) -> bool) -> Option<usize> {
-        let mask = self.slots.len().wrapping_sub(1);
-        let (mut at, tag) = split(hash);
+        let mut at = first_slot(hash);
         loop {
-            let slot = self.slots.get(at & mask)?;
-            if slot.position == Slot::EMPTY.position {
+            let position = *self.slots.get(at & self.mask())?;
+            if position == FREE {
                 return None;
             }
-            let position = slot.position as usize;
-            if slot.tag == tag && is(position) {
+            let position = position as usize;
+            if self.hashes.get(position) == Some(&hash) && is(position) {
                 return Some(position);
             }
             at = at.wrapping_add(1);
@@ -84,12 +76,12 @@ impl Index {
     /// Adds the hash of the element that has just been put at the end of the list.
     pub(crate) fn push(&mut self, hash: u64) {
         self.hashes.push(hash);
-        let wanted = self.hashes.len().saturating_mul(SLOTS_PER_ELEMENT).max(FEWEST_SLOTS);
+        let wanted = self.hashes.len().saturating_mul(SLOTS_PER_ELEMENT);
         if wanted <= self.slots.len() {
             self.place(self.hashes.len().saturating_sub(1), hash);
             return;
         }
-        self.slots = vec![Slot::EMPTY; wanted.next_power_of_two()];
+        self.slots = vec![FREE; wanted.next_power_of_two()];
         for position in 0..self.hashes.len() {
             if let Some(&hash) = self.hashes.get(position) {
                 self.place(position, hash);
@@ -98,24 +90,27 @@ impl Index {
     }
 
     fn place(&mut self, position: usize, hash: u64) {
-        let mask = self.slots.len().wrapping_sub(1);
-        let (mut at, tag) = split(hash);
-        // Elements beyond four milliards would not be found; 32 GiB of hashes come first.
-        let position = u32::try_from(position).unwrap_or(u32::MAX);
+        // What comes after four milliards would not be found; 32 GiB of hashes come first.
+        let position = u32::try_from(position).unwrap_or(FREE);
+        let mask = self.mask();
+        let mut at = first_slot(hash);
         while let Some(slot) = self.slots.get_mut(at & mask) {
-            if slot.position == Slot::EMPTY.position {
-                *slot = Slot { tag, position };
+            if *slot == FREE {
+                *slot = position;
                 return;
             }
             at = at.wrapping_add(1);
         }
     }
+
+    fn mask(&self) -> usize {
+        self.slots.len().wrapping_sub(1)
+    }
 }
 
-#[inline]
-#[allow(clippy::cast_possible_truncation, reason = "the two halves are what is wanted")]
-fn split(hash: u64) -> (usize, u32) {
-    (hash as usize, (hash >> 32) as u32)
+#[allow(clippy::cast_possible_truncation, reason = "the lower bits are as good as any")]
+fn first_slot(hash: u64) -> usize {
+    hash as usize
 }
 
 #[cfg(test)]
@@ -140,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn stays_at_most_a_quarter_full_and_no_larger_than_needed() {
+    fn stays_at_most_an_eighth_full_and_no_larger_than_needed() {
         let mut index = Index::default();
         for elements in 1..=10_000 {
             index.push(0);
             assert!(index.slots.len().is_power_of_two());
-            assert!((4 * elements..=(8 * elements).max(FEWEST_SLOTS)).contains(&index.slots.len()));
+            assert!((8 * elements..=16 * elements).contains(&index.slots.len()));
             // Equal hashes would make this test quadratic.
-            index.slots.fill(Slot::EMPTY);
+            index.slots.fill(FREE);
         }
     }
 }

@@ -17,3 +17,7 @@ pub mod name;
 pub mod network;
 pub mod table;
 pub mod url;
+
+#[cfg(test)]
+#[path = "../tests/naive/mod.rs"]
+mod naive;
