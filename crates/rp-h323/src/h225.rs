@@ -11,6 +11,7 @@ pub(crate) mod setup;
 
 use self::{address::AddressBits as _, generic_data::RasMessages};
 use crate::{
+    Answer, AnswerKind,
     error::{Counted, Invalid, Reason},
     per::{Bits, Choice},
 };
@@ -20,6 +21,9 @@ const BODY_INDEX: u8 = 3;
 const BODY_SETUP: u8 = 0;
 const BODY_RELEASE_COMPLETE: u8 = 5;
 const BODY_FACILITY: u8 = 6;
+
+/// ReleaseCompleteReason: four bits for the twelve alternatives of the root.
+const RELEASE_COMPLETE_REASON_INDEX: u8 = 4;
 
 /// The number of genericData among the additions of H323-UU-PDU.
 const GENERIC_DATA: u8 = 8;
@@ -32,12 +36,15 @@ pub(crate) fn read_setup(mut bits: Bits<'_>) -> Result<setup::Setup<'_>, Invalid
     }
 }
 
-/// Reads H323-UserInformation up to a ReleaseComplete-UUIE: the reason in it.
-pub(crate) fn read_release_complete(mut bits: Bits<'_>) -> Result<Option<Choice>, Invalid> {
-    match UuPdu::parse(&mut bits)?.body {
-        Choice::Root(BODY_RELEASE_COMPLETE) => release_complete_reason(&mut bits),
-        _ => Err(bits.fault(Reason::Body)),
-    }
+/// Reads H323-UserInformation up to the reason of a ReleaseComplete-UUIE.
+pub(crate) fn read_release_complete(mut bits: Bits<'_>) -> Result<Answer<'_>, Invalid> {
+    let Choice::Root(BODY_RELEASE_COMPLETE) = UuPdu::parse(&mut bits)?.body else {
+        return Err(bits.fault(Reason::Body));
+    };
+    let [_extended, reason] = bits.flags()?;
+    bits.string()?; // protocolIdentifier
+    let reason = if reason { Some(bits.choice(RELEASE_COMPLETE_REASON_INDEX)?.into()) } else { None };
+    Ok(Answer::new(AnswerKind::ReleaseComplete(reason)))
 }
 
 /// Reads the H323-UserInformation of a Facility up to its generic data: the RAS messages in it, if there
@@ -95,15 +102,6 @@ fn skip_facility_uuie(bits: &mut Bits<'_>) -> Result<(), Invalid> {
         bits.skip_string(1)?;
     }
     if extended { bits.skip_additions() } else { Ok(()) }
-}
-
-/// ReleaseCompleteReason: four bits for the twelve alternatives of the root.
-const RELEASE_COMPLETE_REASON_INDEX: u8 = 4;
-
-fn release_complete_reason(bits: &mut Bits<'_>) -> Result<Option<Choice>, Invalid> {
-    let [_extended, reason] = bits.flags()?;
-    bits.string()?; // protocolIdentifier
-    reason.then(|| bits.choice(RELEASE_COMPLETE_REASON_INDEX)).transpose()
 }
 
 /// The version in a protocolIdentifier, `itu-t recommendation h 2250 0 version`. Another identifier is no

@@ -272,12 +272,8 @@ fn judge(rest: &[u8], at: usize, len: usize) -> Result<Option<Key<'_>>, Error> {
             return Err(Error::invalid(Reason::MessageType(other), offset));
         }
     };
-    let Some(frame) = rest.get(..len) else {
-        return Err(Error::incomplete(len.saturating_sub(rest.len())));
-    };
-    let elements = frame.get(tpkt::HEAD.saturating_add(q931::HEAD)..).unwrap_or_default();
     let end = at.saturating_add(len);
-    let user_user = q931::user_user(elements, end)?;
+    let user_user = q931::user_user(tpkt::message(rest, len)?, end)?;
     match (head.message_type, user_user) {
         _ if skipped => Ok(None),
         (MessageType::SETUP, Some(bits)) => Ok(Some(Key::call(head.call_reference, h225::read_setup(bits)?))),

@@ -12,18 +12,27 @@
     )
 )]
 
+#[cfg(feature = "messages")]
+extern crate alloc;
+
 mod alias;
+mod answer;
 mod error;
 mod gatekeeper_id;
 mod h225;
 mod h323_url;
 mod key;
+#[cfg(feature = "messages")]
+pub mod messages;
 mod per;
 mod q931;
+mod reject_reason;
 mod text;
 mod tpkt;
 
 pub use alias::{Alias, Aliases};
+pub use answer::{Answer, AnswerKind};
 pub use error::{Counted, Error, Invalid, Reason};
 pub use key::{Key, Kind, Name, Requests, SKIPPED_MAX, extract};
+pub use reject_reason::{GatekeeperRejectReason, RegistrationRejectReason, ReleaseCompleteReason};
 pub use text::{Chars, Text, UTF8_MAX};

@@ -4,8 +4,9 @@
 
 use crate::error::{Counted, Invalid, Reason};
 
-/// The extension additions of one SEQUENCE that may have to be walked over.
-pub(crate) const ADDITIONS_MAX: usize = 64;
+/// The highest normally small number in its short form (10.6.1): the bound of extension alternatives, and
+/// one less than that of extension additions. H.225.0 has at most 28 of either.
+const NORMALLY_SMALL_MAX: u8 = 63;
 
 /// A fragment of a long value is a multiple of this (10.9.3.8).
 const FRAGMENT: usize = 16 * 1024;
@@ -35,6 +36,12 @@ impl<'a> Bits<'a> {
     #[cold]
     pub(crate) fn fault(&self, reason: Reason) -> Invalid {
         Invalid { reason, offset: self.end.saturating_sub(self.rest.len()) }
+    }
+
+    /// The octets not begun yet.
+    #[cfg(feature = "messages")]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Whether every octet has been begun.
@@ -166,7 +173,11 @@ impl<'a> Bits<'a> {
     #[cold]
     fn extension_alternative(&mut self) -> Result<u8, Invalid> {
         let number = self.bits(7)?;
-        if number > 0x3f { Err(self.fault(Reason::TooMany(Counted::Additions))) } else { Ok(number) }
+        if number > NORMALLY_SMALL_MAX {
+            Err(self.fault(Reason::TooMany(Counted::Additions)))
+        } else {
+            Ok(number)
+        }
     }
 
     /// Leaves out all extension additions of a SEQUENCE, whose root ends here.
@@ -181,25 +192,23 @@ impl<'a> Bits<'a> {
     #[inline]
     pub(crate) fn addition(&mut self, number: u8) -> Result<Option<Self>, Invalid> {
         let present = self.additions()?;
-        let flag = (1_u64 << 63).wrapping_shr(u32::from(number));
-        if present & flag == 0 {
+        if !present.has(number) {
             return Ok(None);
         }
-        // Those before it: the bits above its own.
-        self.skip_open_types(present & !(flag | flag.wrapping_sub(1)))?;
+        self.skip_open_types(present.before(number))?;
         self.open_type().map(Some)
     }
 
-    /// Which additions are present, the first one in the top bit (18.7, 18.8). Their number is a normally
-    /// small length (10.9.3.4): a bit that is clear up to 64, and then six bits for the number less one.
+    /// Which extension additions follow (18.7, 18.8). Their number is a normally small length (10.9.3.4): a
+    /// bit that is clear up to 64, and then six bits for the number less one.
     #[inline]
-    fn additions(&mut self) -> Result<u64, Invalid> {
+    pub(crate) fn additions(&mut self) -> Result<Additions, Invalid> {
         let count = self.bits(7)?;
-        if count > 0x3f {
+        if count > NORMALLY_SMALL_MAX {
             return Err(self.fault(Reason::TooMany(Counted::Additions)));
         }
         let mut left = count.wrapping_add(1);
-        let mut place = 64_u32;
+        let mut place = u64::BITS;
         let mut present = 0_u64;
         while left > 0 {
             let step = left.min(8);
@@ -207,12 +216,12 @@ impl<'a> Bits<'a> {
             present |= u64::from(self.bits(step)?).wrapping_shl(place);
             left = left.wrapping_sub(step);
         }
-        Ok(present)
+        Ok(Additions(present))
     }
 
     #[inline]
-    fn skip_open_types(&mut self, present: u64) -> Result<(), Invalid> {
-        for _ in 0..present.count_ones() {
+    fn skip_open_types(&mut self, present: Additions) -> Result<(), Invalid> {
+        for _ in 0..present.0.count_ones() {
             self.skip_string(1)?;
         }
         Ok(())
@@ -237,6 +246,22 @@ impl<'a> Bits<'a> {
             0xc1..=0xc4 => Ok(Length::Fragment(usize::from(first & 0x07).saturating_mul(FRAGMENT))),
             _ => Err(self.fault(Reason::LengthForm)),
         }
+    }
+}
+
+/// Which extension additions are present, the first one in the top bit.
+#[derive(Clone, Copy)]
+pub(crate) struct Additions(u64);
+
+impl Additions {
+    /// Whether the one with this number, at most 63, is present.
+    pub(crate) fn has(self, number: u8) -> bool {
+        self.0 & (1_u64 << 63).wrapping_shr(u32::from(number)) != 0
+    }
+
+    /// Those before the one with this number, at most 63.
+    fn before(self, number: u8) -> Self {
+        Self(self.0 & !u64::MAX.wrapping_shr(u32::from(number)))
     }
 }
 

@@ -80,13 +80,13 @@ fn expect(input: &[u8], octet: u8, reason: Reason, at: usize) -> Result<&[u8], E
     }
 }
 
-/// The contents of the user-user element among `elements`, which end at the offset `end` of the input;
-/// `None` if there is none.
+/// The contents of the user-user element of a message, which ends at the offset `end` of the input; `None`
+/// if there is none.
 ///
 /// Receivers take the first one or the last one, and some ignore shifts of the codeset. So that no
 /// message can have two meanings, there is one user-user element at most, in codeset 0.
-pub(crate) fn user_user(elements: &[u8], end: usize) -> Result<Option<Bits<'_>>, Invalid> {
-    let mut rest = elements;
+pub(crate) fn user_user(message: &[u8], end: usize) -> Result<Option<Bits<'_>>, Invalid> {
+    let mut rest = message.get(HEAD..).unwrap_or_default();
     let mut found = None;
     let mut codeset = Codeset::default();
     while !rest.is_empty() {

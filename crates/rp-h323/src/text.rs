@@ -80,6 +80,12 @@ impl<'a> Text<'a> {
         self.octets.is_empty()
     }
 
+    /// The octets as they came.
+    #[cfg(feature = "messages")]
+    pub(crate) fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
     /// The text before and behind the first `separator`, which must be ASCII; `None` without one.
     pub(crate) fn split_once(&self, separator: u8) -> Option<(Self, Self)> {
         let (at, width) = match self.form {

@@ -30,6 +30,11 @@ pub(crate) fn length(input: &[u8], at: usize) -> Result<usize, Error> {
     }
 }
 
+/// What the TPKT of `len` octets at the front of `input` carries, as soon as it is whole.
+pub(crate) fn message(input: &[u8], len: usize) -> Result<&[u8], Error> {
+    input.get(HEAD..len).ok_or_else(|| Error::incomplete(len.saturating_sub(input.len())))
+}
+
 /// Receivers do not look at the reserved octet, and so it is not judged here.
 fn head(input: &[u8]) -> IResult<&[u8], u16, ()> {
     preceded(pair(tag(&b"\x03"[..]), be_u8), be_u16).parse(input)
