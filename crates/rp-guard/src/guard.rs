@@ -413,3 +413,6 @@ fn deadline(now: i64, lifetime: Option<Duration>) -> Option<i64> {
 fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
+
+#[cfg(test)]
+mod tests;
