@@ -6,7 +6,10 @@
 use memchr::memchr2;
 
 use crate::{
-    Error, Field, Invalid, Limits, Reason, error::invalid, grammar::trim, header::Fields,
+    Error, Field, Invalid, Limits, Reason,
+    error::invalid,
+    grammar::{before, number, offset, trim},
+    header::Fields,
     start_line::StartLine,
 };
 
@@ -32,11 +35,12 @@ impl<'a> Head<'a> {
     }
 
     fn read_window(window: &'a [u8], start: usize, limits: &Limits) -> Result<Self, Error> {
-        let (start_line, at) = StartLine::read(window, start)?;
-        let (fields, end) = Fields::read(window, at)?;
-        let input = window.get(..end).unwrap_or(window);
-        let body_len = content_length(&fields, input, limits.body)?;
-        Ok(Self { input, start, start_line, fields, body_len })
+        let (start_line, lines) = StartLine::read(window, start)?;
+        let mut head = Self { input: window, start, start_line, fields: Fields::default(), body_len: 0 };
+        let body = head.fields.read(window, lines)?;
+        head.input = before(window, body);
+        head.body_len = content_length(&head.fields, head.input, limits.body)?;
+        Ok(head)
     }
 }
 
@@ -47,7 +51,7 @@ pub(crate) fn message_start(input: &[u8]) -> Result<usize, Error> {
     while let [b'\r', b'\n', behind @ ..] = rest {
         rest = behind;
     }
-    let start = input.len().saturating_sub(rest.len());
+    let start = offset(input, rest);
     match rest {
         [] | [b'\r'] => Err(Error::MORE),
         [b'\r', ..] => Err(invalid(Reason::LineEnd, start.saturating_add(1))),
@@ -55,30 +59,27 @@ pub(crate) fn message_start(input: &[u8]) -> Result<usize, Error> {
     }
 }
 
-/// The offset of the first CR LF at or behind `from`; any other CR or LF on the way is a fault (7).
-pub(crate) fn line_end(input: &[u8], from: usize) -> Result<usize, Error> {
-    let rest = input.get(from..).unwrap_or_default();
-    let found = memchr2(b'\r', b'\n', rest).ok_or(Error::MORE)?;
-    let end = from.saturating_add(found);
-    match rest.get(found..) {
-        Some([b'\r', b'\n', ..]) => Ok(end),
-        Some([b'\r', _, ..]) => Err(invalid(Reason::LineEnd, end.saturating_add(1))),
-        Some([b'\n', ..]) => Err(invalid(Reason::LineEnd, end)),
+/// What stands behind the first CR LF of `rest`, the tail of `input`; any other CR or LF on the way is a
+/// fault (7).
+pub(crate) fn next_line<'a>(input: &[u8], rest: &'a [u8]) -> Result<&'a [u8], Error> {
+    let end = memchr2(b'\r', b'\n', rest).ok_or(Error::MORE)?;
+    match rest.get(end..).unwrap_or_default() {
+        [b'\r', b'\n', next @ ..] => Ok(next),
+        [b'\r', fault @ ..] if !fault.is_empty() => Err(invalid(Reason::LineEnd, offset(input, fault))),
+        fault @ [b'\n', ..] => Err(invalid(Reason::LineEnd, offset(input, fault))),
         _ => Err(Error::MORE),
     }
 }
 
 /// 18.3: on a stream the length is the only thing that tells where the next message begins.
 fn content_length(fields: &Fields, input: &[u8], limit: usize) -> Result<usize, Invalid> {
-    let line = fields.content_length.only(Field::ContentLength, input)?;
+    let line = fields.only(Field::ContentLength, input)?;
     let digits = trim(line.value(input));
     // 20.14 Content-Length = 1*DIGIT, of any length: leading zeros are fine.
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Invalid::new(Reason::BadContentLength, line.start));
     }
-    let length = digits
-        .iter()
-        .fold(0_usize, |length, digit| length.saturating_mul(10).saturating_add(usize::from(digit & 0x0f)));
+    let length = number(digits);
     if length > limit {
         return Err(Invalid::new(Reason::BodyTooLarge, line.start));
     }

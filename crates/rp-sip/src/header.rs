@@ -5,143 +5,134 @@ use memchr::memchr;
 use crate::{
     Error, Field, Invalid, Reason, Span,
     error::invalid,
-    framing::line_end,
-    grammar::{is_token, span, split_before, trim},
+    framing::next_line,
+    grammar::{behind, is_token, offset, split, trim},
 };
 
 /// Where the fields of a head stand. What is in them is judged by whom it concerns.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Fields {
-    pub(crate) from: Single,
-    pub(crate) to: Single,
-    pub(crate) call_id: Single,
-    pub(crate) cseq: Single,
-    pub(crate) content_length: Single,
-    /// The topmost Via line.
-    pub(crate) via: Option<Place>,
-    /// Authorization or Proxy-Authorization is there.
-    pub(crate) credentials: bool,
-    /// The first Route line.
-    pub(crate) route: Option<Span>,
-    /// From the first Record-Route line to the end of the last.
-    pub(crate) record_route: Option<Span>,
+    seen: [Seen; Name::COUNT],
 }
 
-/// A field that may be there once.
+/// The lines of one name; all zero if there is none.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Single {
-    first: Option<Place>,
-    second: Option<Place>,
+struct Seen {
+    first: Place,
+    /// Where the last line begins and ends.
+    last: (usize, usize),
 }
 
 /// Where a header line stands, with its continuation lines.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
     /// The first octet of the name.
     pub(crate) start: usize,
     /// The first octet behind the colon.
     value: usize,
-    /// The CR LF that ends the line.
+    /// Behind the CR LF.
     end: usize,
 }
 
 impl Fields {
-    /// Reads the lines from `at` to the blank line; also says where the head ends.
-    pub(crate) fn read(input: &[u8], mut at: usize) -> Result<(Self, usize), Error> {
-        let mut fields = Self::default();
+    /// Reads the lines of `rest`, the tail of `input`, up to the blank line; also gives what stands
+    /// behind that.
+    pub(crate) fn read<'a>(&mut self, input: &[u8], mut rest: &'a [u8]) -> Result<&'a [u8], Error> {
         loop {
-            let rest = input.get(at..).unwrap_or_default();
-            let length = span(rest, is_token);
-            let Some((name, behind)) = rest.split_at_checked(length) else { return Err(Error::MORE) };
+            let line = rest;
+            let (name, behind_name) = split(line, is_token);
             if name.is_empty() {
-                return blank_line(rest, at).map(|end| (fields, end));
+                return blank_line(input, line);
             }
-            let value = at.saturating_add(length).saturating_add(colon(behind, at.saturating_add(length))?);
-            let end = value_end(input, value)?;
-            fields.note(name, Place { start: at, value, end });
-            at = end.saturating_add(2);
+            let value = match behind_name {
+                [b':', value @ ..] => value,
+                blanks => behind_colon(input, blanks)?,
+            };
+            rest = behind_value(input, value)?;
+            if let Some(seen) = self.seen.get_mut(Name::of(name) as usize) {
+                let [start, value, end] = [line, value, rest].map(|tail| offset(input, tail));
+                seen.note(Place { start, value, end });
+            }
         }
     }
 
-    fn note(&mut self, name: &[u8], place: Place) {
-        match Name::of(name) {
-            Name::From => self.from.note(place),
-            Name::To => self.to.note(place),
-            Name::CallId => self.call_id.note(place),
-            Name::CSeq => self.cseq.note(place),
-            Name::ContentLength => self.content_length.note(place),
-            Name::Via => self.via = self.via.or(Some(place)),
-            Name::Credentials => self.credentials = true,
-            Name::Route => self.route = self.route.or(Some(place.span())),
-            Name::RecordRoute => {
-                let start = self.record_route.map_or(place.start, |span| span.start);
-                self.record_route = Some(Span { start, ..place.span() });
+    fn seen(&self, name: Name) -> Option<&Seen> {
+        self.seen.get(name as usize).filter(|seen| seen.first.end > 0)
+    }
+
+    pub(crate) fn has(&self, name: Name) -> bool {
+        self.seen(name).is_some()
+    }
+
+    /// The first line of a name.
+    pub(crate) fn first(&self, name: Name) -> Option<Span> {
+        self.seen(name).map(|seen| Span { start: seen.first.start, end: seen.first.end })
+    }
+
+    /// From the first line of a name to the last.
+    pub(crate) fn all(&self, name: Name) -> Option<Span> {
+        self.seen(name).map(|seen| Span { start: seen.first.start, end: seen.last.1 })
+    }
+
+    /// The first line of a field of the head `input`.
+    pub(crate) fn topmost(&self, field: Field, input: &[u8]) -> Result<Place, Invalid> {
+        let missing = Invalid::new(Reason::Missing(field), input.len());
+        self.seen(field.into()).map(|seen| seen.first).ok_or(missing)
+    }
+
+    /// The only line of a field of the head `input`.
+    pub(crate) fn only(&self, field: Field, input: &[u8]) -> Result<Place, Invalid> {
+        match self.seen(field.into()) {
+            Some(seen) if seen.last.0 != seen.first.start => {
+                Err(Invalid::new(Reason::Repeated(field), seen.last.0))
             }
-            Name::Other => {}
+            _ => self.topmost(field, input),
         }
     }
 }
 
-impl Single {
+impl Seen {
     fn note(&mut self, place: Place) {
-        if self.first.is_none() {
-            self.first = Some(place);
-        } else if self.second.is_none() {
-            self.second = Some(place);
+        if self.first.end == 0 {
+            self.first = place;
         }
-    }
-
-    /// The only line of this field in the head `input`.
-    pub(crate) fn only(&self, field: Field, input: &[u8]) -> Result<Place, Invalid> {
-        match (self.first, self.second) {
-            (Some(place), None) => Ok(place),
-            (None, _) => Err(Invalid::new(Reason::Missing(field), input.len())),
-            (_, Some(second)) => Err(Invalid::new(Reason::Repeated(field), second.start)),
-        }
+        self.last = (place.start, place.end);
     }
 }
 
 impl Place {
-    /// What stands behind the colon, blanks and folds included.
+    /// What stands behind the colon, with the blanks and folds around it.
     pub(crate) fn value<'a>(&self, input: &'a [u8]) -> &'a [u8] {
-        input.get(self.value..self.end).unwrap_or_default()
-    }
-
-    fn span(&self) -> Span {
-        Span { start: self.start, end: self.end.saturating_add(2) }
+        input.get(self.value..self.end.saturating_sub(2)).unwrap_or_default()
     }
 }
 
-/// The blank line that ends the head; anything else without a name is a fault.
-fn blank_line(rest: &[u8], at: usize) -> Result<usize, Error> {
-    match rest {
-        [b'\r', b'\n', ..] => Ok(at.saturating_add(2)),
-        [] | [b'\r'] => Err(Error::MORE),
-        [b'\r', ..] => Err(invalid(Reason::LineEnd, at.saturating_add(1))),
-        [b'\n', ..] => Err(invalid(Reason::LineEnd, at)),
-        _ => Err(invalid(Reason::HeaderName, at)),
+/// The blank line that ends the head, and what stands behind it; anything else without a name is a fault.
+fn blank_line<'a>(input: &[u8], line: &'a [u8]) -> Result<&'a [u8], Error> {
+    match line {
+        [b'\r' | b'\n', ..] => next_line(input, line),
+        [] => Err(Error::MORE),
+        _ => Err(invalid(Reason::HeaderName, offset(input, line))),
     }
 }
 
-/// 25.1 HCOLON = *( SP / HTAB ) ":" SWS. The length up to and with the colon; `at` is where it begins.
-fn colon(behind: &[u8], at: usize) -> Result<usize, Error> {
-    let blanks = span(behind, |octet| matches!(octet, b' ' | b'\t'));
-    match behind.get(blanks) {
-        Some(b':') => Ok(blanks.saturating_add(1)),
-        Some(_) => Err(invalid(Reason::HeaderName, at.saturating_add(blanks))),
-        None => Err(Error::MORE),
+/// 25.1 HCOLON = *( SP / HTAB ) ":" SWS
+fn behind_colon<'a>(input: &[u8], behind_name: &'a [u8]) -> Result<&'a [u8], Error> {
+    match behind(behind_name, |octet| matches!(octet, b' ' | b'\t')) {
+        [b':', value @ ..] => Ok(value),
+        [] => Err(Error::MORE),
+        fault => Err(invalid(Reason::HeaderName, offset(input, fault))),
     }
 }
 
-/// 7.3.1: a line that begins with a blank continues the one before. The offset of the last CR LF.
-fn value_end(input: &[u8], mut from: usize) -> Result<usize, Error> {
+/// 7.3.1: a line that begins with a blank continues the one before.
+fn behind_value<'a>(input: &[u8], mut rest: &'a [u8]) -> Result<&'a [u8], Error> {
     loop {
-        let end = line_end(input, from)?;
-        let next = end.saturating_add(2);
-        match input.get(next) {
-            Some(b' ' | b'\t') => from = next,
-            Some(_) => return Ok(end),
-            None => return Err(Error::MORE),
+        rest = next_line(input, rest)?;
+        match rest {
+            [b' ' | b'\t', ..] => {}
+            [] => return Err(Error::MORE),
+            _ => return Ok(rest),
         }
     }
 }
@@ -158,32 +149,55 @@ pub(crate) enum Name {
     Credentials,
     Route,
     RecordRoute,
+    /// All others. It has no place among the fields, so it comes last.
     Other,
 }
 
+impl From<Field> for Name {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::ContentLength => Self::ContentLength,
+            Field::From => Self::From,
+            Field::To => Self::To,
+            Field::CallId => Self::CallId,
+            Field::CSeq => Self::CSeq,
+            Field::Via => Self::Via,
+        }
+    }
+}
+
 impl Name {
+    const COUNT: usize = Self::Other as usize;
+
     /// 7.3.1: without regard to case; 7.3.3: some have a compact form.
     pub(crate) fn of(name: &[u8]) -> Self {
-        let (text, found): (&[u8], Self) = match (name.len(), name.first()) {
-            (1, Some(b'f' | b'F')) => return Self::From,
-            (1, Some(b't' | b'T')) => return Self::To,
-            (1, Some(b'i' | b'I')) => return Self::CallId,
-            (1, Some(b'l' | b'L')) => return Self::ContentLength,
-            (1, Some(b'v' | b'V')) => return Self::Via,
-            (2, _) => (b"to", Self::To),
-            (3, _) => (b"via", Self::Via),
-            (4, Some(b'f' | b'F')) => (b"from", Self::From),
-            (4, _) => (b"cseq", Self::CSeq),
-            (5, _) => (b"route", Self::Route),
-            (7, _) => (b"call-id", Self::CallId),
-            (12, _) => (b"record-route", Self::RecordRoute),
-            (13, _) => (b"authorization", Self::Credentials),
-            (14, _) => (b"content-length", Self::ContentLength),
-            (19, _) => (b"proxy-authorization", Self::Credentials),
-            _ => return Self::Other,
-        };
-        if name.eq_ignore_ascii_case(text) { found } else { Self::Other }
+        match name.len() {
+            1 => match name {
+                [b'f' | b'F'] => Self::From,
+                [b't' | b'T'] => Self::To,
+                [b'i' | b'I'] => Self::CallId,
+                [b'l' | b'L'] => Self::ContentLength,
+                [b'v' | b'V'] => Self::Via,
+                _ => Self::Other,
+            },
+            2 if is(name, b"To") => Self::To,
+            3 if is(name, b"Via") => Self::Via,
+            4 if is(name, b"From") => Self::From,
+            4 if is(name, b"CSeq") => Self::CSeq,
+            5 if is(name, b"Route") => Self::Route,
+            7 if is(name, b"Call-ID") => Self::CallId,
+            12 if is(name, b"Record-Route") => Self::RecordRoute,
+            13 if is(name, b"Authorization") => Self::Credentials,
+            14 if is(name, b"Content-Length") => Self::ContentLength,
+            19 if is(name, b"Proxy-Authorization") => Self::Credentials,
+            _ => Self::Other,
+        }
     }
+}
+
+/// The common spelling first: arrays of a known length are compared in a few instructions.
+fn is<const N: usize>(name: &[u8], spelling: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(name).is_ok_and(|name| name == spelling || name.eq_ignore_ascii_case(spelling))
 }
 
 /// The long form of a name (7.3.3); another name as it is.
@@ -247,8 +261,8 @@ impl<'a> Iterator for Lines<'a> {
         }
         let (whole, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
-        let (name, value) = match split_before(whole, |octet| octet == b':') {
-            (name, [b':', value @ ..]) => (trim(name), trim(value)),
+        let (name, value) = match split(whole, |octet| octet != b':') {
+            (name, [_, value @ ..]) => (trim(name), trim(value)),
             _ => (&[][..], &[][..]),
         };
         Some(Line { whole, name, value })

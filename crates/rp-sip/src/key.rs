@@ -5,7 +5,8 @@ use core::fmt;
 use crate::{
     Field, Invalid, Reason, SipUri,
     framing::Head,
-    grammar::{is_lws, is_token, span, text, trim, trim_start},
+    grammar::{behind, is_lws, is_token, split, trim, trim_start},
+    header::Name,
     start_line::StartLine,
     uri::{self, Address},
 };
@@ -54,9 +55,9 @@ pub struct To<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CSeq<'a> {
     /// The digits. They are not a number here, because larger ones come than any integer holds.
-    pub number: &'a str,
+    pub number: &'a [u8],
     /// The method, which ought to be that of the request.
-    pub method: &'a str,
+    pub method: &'a [u8],
 }
 
 /// A piece of the input: header lines with their continuation lines and the CR LF at the end.
@@ -79,18 +80,27 @@ impl<'a> Key<'a> {
             return Err(Invalid::new(Reason::Response, head.start));
         };
         let (fields, input) = (&head.fields, head.input);
-        let call_id = fields.call_id.only(Field::CallId, input)?;
-        let via = fields.via.ok_or(Invalid::new(Reason::Missing(Field::Via), input.len()))?;
+        let call_id = fields.only(Field::CallId, input)?;
+        let via = fields.topmost(Field::Via, input)?;
+        let from_line = fields.only(Field::From, input)?;
+        let fault = |reason| Invalid::new(reason, from_line.start);
+        let from = Address::parse(from_line.value(input)).ok_or(fault(Reason::BadFrom))?;
+        let from_uri = SipUri::parse(from.uri).map_err(fault)?;
+        let to_line = fields.only(Field::To, input)?;
+        let to_fault = Invalid::new(Reason::BadTo, to_line.start);
+        let to = Address::parse(to_line.value(input)).ok_or(to_fault)?;
+        // Most requests are REGISTER, in which both are the same.
+        let to_user = if to.uri == from.uri { from_uri.user } else { uri::sound_user(to.uri) };
         Ok(Self {
             method,
-            from: from(head)?,
-            to: to(head)?,
+            from: from_uri,
+            to: To { user: to_user, tag: to.param(b"tag") },
             branch: uri::branch(via.value(input)),
             cseq: cseq(head)?,
             call_id: trim(call_id.value(input)),
-            credentials: fields.credentials,
-            route: fields.route,
-            record_route: fields.record_route,
+            credentials: fields.has(Name::Credentials),
+            route: fields.first(Name::Route),
+            record_route: fields.all(Name::RecordRoute),
             secure_uri: uri.get(..5).is_some_and(|front| front.eq_ignore_ascii_case(b"sips:")),
             start: head.start,
             head_len: input.len().saturating_sub(head.start),
@@ -124,34 +134,16 @@ impl fmt::Display for Key<'_> {
     }
 }
 
-fn from<'a>(head: &Head<'a>) -> Result<SipUri<'a>, Invalid> {
-    let place = head.fields.from.only(Field::From, head.input)?;
-    let fault = |reason| Invalid::new(reason, place.start);
-    let address = Address::parse(place.value(head.input)).ok_or(fault(Reason::BadFrom))?;
-    address.param(b"tag").map_err(|()| fault(Reason::BadFrom))?;
-    SipUri::parse(address.uri).map_err(fault)
-}
-
-fn to<'a>(head: &Head<'a>) -> Result<To<'a>, Invalid> {
-    let place = head.fields.to.only(Field::To, head.input)?;
-    let fault = Invalid::new(Reason::BadTo, place.start);
-    let address = Address::parse(place.value(head.input)).ok_or(fault)?;
-    let tag = address.param(b"tag").map_err(|()| fault)?;
-    let user = SipUri::parse(address.uri).ok().and_then(|uri| uri.user);
-    Ok(To { user, tag })
-}
-
 /// 20.16 `CSeq = 1*DIGIT LWS Method`
 fn cseq<'a>(head: &Head<'a>) -> Result<CSeq<'a>, Invalid> {
-    let place = head.fields.cseq.only(Field::CSeq, head.input)?;
+    let place = head.fields.only(Field::CSeq, head.input)?;
     let fault = Invalid::new(Reason::BadCSeq, place.start);
     let value = trim(place.value(head.input));
-    let digits = span(value, |octet| octet.is_ascii_digit());
-    let (number, rest) = value.split_at_checked(digits).ok_or(fault)?;
+    let (number, rest) = split(value, |octet| octet.is_ascii_digit());
     let method = trim_start(rest);
     let blank = rest.first().is_some_and(|&octet| is_lws(octet));
-    if number.is_empty() || !blank || method.is_empty() || span(method, is_token) != method.len() {
+    if number.is_empty() || !blank || method.is_empty() || !behind(method, is_token).is_empty() {
         return Err(fault);
     }
-    Ok(CSeq { number: text(number), method: text(method) })
+    Ok(CSeq { number, method })
 }

@@ -6,7 +6,7 @@ use crate::{
     Error, Limits, Reason, Status,
     error::invalid,
     framing::{Head, message_start},
-    grammar::{is_token, span},
+    grammar::{behind, is_token, split},
     header::{Line, Lines, Name, long_form},
     start_line::{StartLine, is_response, may_be_response},
     uri::{self, Address},
@@ -95,8 +95,8 @@ impl<'a> Answer<'a> {
 
 /// A request line as far as an answer needs it: a method that is not ACK. The rest may be broken.
 fn is_answerable(line: &[u8]) -> bool {
-    let (method, behind) = line.split_at_checked(span(line, is_token)).unwrap_or_default();
-    !is_response(line) && !method.is_empty() && method != b"ACK" && behind.starts_with(b" ")
+    let (method, rest) = split(line, is_token);
+    !is_response(line) && !method.is_empty() && method != b"ACK" && rest.starts_with(b" ")
 }
 
 /// The line as it goes into an answer. A stray CR or LF would let a reader see other lines than those
@@ -111,7 +111,7 @@ fn repeatable(line: Line<'_>) -> Option<&[u8]> {
 
 /// To a value that is not an address nothing is added: who knows where a parameter would belong.
 fn wants_tag(to: &[u8]) -> bool {
-    Address::parse(to).is_some_and(|address| address.param(b"tag") == Ok(None))
+    Address::parse(to).is_some_and(|address| address.param(b"tag").is_none())
 }
 
 fn decimal(number: u32, sink: &mut impl FnMut(&[u8])) {
@@ -121,8 +121,10 @@ fn decimal(number: u32, sink: &mut impl FnMut(&[u8])) {
         *digit |= u8::try_from(rest % 10).unwrap_or_default();
         rest /= 10;
     }
-    let zeros = span(&digits, |digit| digit == b'0').min(9);
-    sink(digits.get(zeros..).unwrap_or_default());
+    match behind(&digits, |digit| digit == b'0') {
+        [] => sink(b"0"),
+        digits => sink(digits),
+    }
 }
 
 fn hex(number: u64, sink: &mut impl FnMut(&[u8])) {

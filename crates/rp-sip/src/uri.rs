@@ -6,7 +6,10 @@ use memchr::memchr;
 
 use crate::{
     Reason,
-    grammar::{is_host, is_lws, is_token, is_user, span, split_before, text, trim, trim_start},
+    grammar::{
+        before, behind, is_label, is_lws, is_param_end, is_token, is_uri_end, is_user, number, split, text,
+        trim, trim_start,
+    },
 };
 
 /// A `sip:` or `sips:` URI without its password, parameters and headers.
@@ -46,21 +49,17 @@ impl<'a> SipUri<'a> {
 
     pub(crate) fn parse(uri: &'a [u8]) -> Result<Self, Reason> {
         let (scheme, rest) = scheme(uri)?;
-        let (user, rest) = match memchr(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
-            None => (None, rest),
-            Some((userinfo, rest)) => (Some(user(userinfo)?), rest.get(1..).unwrap_or_default()),
-        };
-        // 25.1: nothing in host, parameters or headers is a bare `@`, so two readers could cut here.
-        if user.is_some() && memchr(b'@', rest).is_some() {
-            return Err(Reason::BadFrom);
-        }
-        let (host, rest) = host(rest).ok_or(Reason::BadFrom)?;
-        let (port, rest) = port(rest).ok_or(Reason::BadFrom)?;
-        match rest {
-            [] | [b';' | b'?', ..] => Ok(Self { scheme, user, host: text(host), port }),
-            _ => Err(Reason::BadFrom),
-        }
+        let (user, rest) = split_user(rest)?;
+        let (host, port) = host_port(rest).ok_or(Reason::BadFrom)?;
+        Ok(Self { scheme, user, host: text(host), port })
     }
+}
+
+/// The user of a URI, if [`SipUri::parse`] takes that.
+pub(crate) fn sound_user(uri: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = scheme(uri).ok()?;
+    let (user, rest) = split_user(rest).ok()?;
+    host_port(rest).and(user)
 }
 
 impl fmt::Display for SipUri<'_> {
@@ -112,50 +111,84 @@ fn scheme(uri: &[u8]) -> Result<(Scheme, &[u8]), Reason> {
         return Err(Reason::NoDomain);
     }
     // 25.1 scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
-    let (name, rest) = split_before(uri, |octet| octet == b':');
+    let (name, rest) = split(uri, |octet| octet != b':');
     let named = name.first().is_some_and(u8::is_ascii_alphabetic)
         && name.iter().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(octet));
     Err(if named && !rest.is_empty() { Reason::UnsupportedScheme } else { Reason::BadFrom })
 }
 
-/// 25.1 userinfo = ( user / telephone-subscriber ) [ ":" password ] "@"
-fn user(userinfo: &[u8]) -> Result<&[u8], Reason> {
-    let (user, _password) = split_before(userinfo, |octet| octet == b':');
-    let mut rest = user;
-    while let Some(escape) = memchr(b'%', rest) {
-        match rest.get(escape..) {
-            Some([_, high, low, behind @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest = behind;
-            }
+/// 25.1 userinfo = ( user / telephone-subscriber ) [ ":" password ] "@". The user, and what stands behind
+/// the `@`.
+fn split_user(octets: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Reason> {
+    let rest = behind_user(octets);
+    let user = before(octets, rest);
+    let host = match rest {
+        [b'@', host @ ..] => host,
+        _ => match (rest, memchr(b'@', rest).and_then(|at| rest.split_at_checked(at))) {
+            (_, None) => return Ok((None, octets)),
+            ([b':', ..], Some((_password, [_, host @ ..]))) => host,
             _ => return Err(Reason::BadFrom),
-        }
+        },
+    };
+    if user.is_empty() { Err(Reason::BadFrom) } else { Ok((Some(user), host)) }
+}
+
+fn behind_user(octets: &[u8]) -> &[u8] {
+    let mut rest = behind(octets, is_user);
+    // 25.1 escaped = "%" HEXDIG HEXDIG
+    while let [b'%', high, low, more @ ..] = rest
+        && high.is_ascii_hexdigit()
+        && low.is_ascii_hexdigit()
+    {
+        rest = behind(more, is_user);
     }
-    if user.is_empty() || span(user, is_user) != user.len() {
-        return Err(Reason::BadFrom);
+    rest
+}
+
+/// Host and port, if nothing but parameters and headers stands behind them. 25.1 has no bare `@` there:
+/// two readers could cut at different ones.
+fn host_port(octets: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let (host, rest) = host(octets)?;
+    let (port, rest) = port(rest)?;
+    match rest {
+        [] => Some((host, port)),
+        [b';' | b'?', ..] if memchr(b'@', rest).is_none() => Some((host, port)),
+        _ => None,
     }
-    Ok(user)
 }
 
 /// 25.1 host = hostname / IPv4address / IPv6reference, and what stands behind it.
 fn host(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    if let [b'[', rest @ ..] = octets {
-        let length = memchr(b']', rest)?;
-        text(rest.get(..length)?).parse::<Ipv6Addr>().ok()?;
-        return octets.split_at_checked(length.checked_add(2)?);
+    if let [b'[', address @ ..] = octets {
+        let (address, rest) = split(address, |octet| octet != b']');
+        text(address).parse::<Ipv6Addr>().ok()?;
+        let [_, rest @ ..] = rest else { return None };
+        return Some((before(octets, rest), rest));
     }
-    let (host, rest) = octets.split_at_checked(span(octets, is_host))?;
-    let labels = host.strip_suffix(b".").unwrap_or(host);
-    let sound = |label: &[u8]| !matches!(label, [] | [b'-', ..] | [.., b'-']);
-    labels.split(|&octet| octet == b'.').all(sound).then_some((host, rest))
+    // 25.1 hostname = *( domainlabel "." ) toplabel [ "." ]. What is no label behind a dot is not part of
+    // the host, so that nothing but a port, parameters or headers may begin there.
+    let mut rest = behind_label(octets)?;
+    while let [b'.', more @ ..] = rest {
+        rest = behind_label(more).unwrap_or(more);
+        if rest.len() == more.len() {
+            break;
+        }
+    }
+    Some((before(octets, rest), rest))
+}
+
+/// 25.1 domainlabel = alphanum / alphanum *( alphanum / "-" ) alphanum
+fn behind_label(octets: &[u8]) -> Option<&[u8]> {
+    match split(octets, is_label) {
+        ([] | [b'-', ..] | [.., b'-'], _) => None,
+        (_, rest) => Some(rest),
+    }
 }
 
 fn port(octets: &[u8]) -> Option<(Option<u16>, &[u8])> {
     let [b':', rest @ ..] = octets else { return Some((None, octets)) };
-    let (digits, rest) = rest.split_at_checked(span(rest, |octet| octet.is_ascii_digit()))?;
-    if digits.len() > 5 {
-        return None;
-    }
-    let port = text(digits).parse::<u16>().ok().filter(|&port| port > 0)?;
+    let (digits, rest) = split(rest, |octet| octet.is_ascii_digit());
+    let port = u16::try_from(number(digits)).ok().filter(|&port| port > 0 && digits.len() <= 5)?;
     Some((Some(port), rest))
 }
 
@@ -175,45 +208,47 @@ impl<'a> Address<'a> {
         }
         let (uri, params) = match value {
             [b'"', quoted @ ..] => bracketed(trim_start(behind_quote(quoted)?))?,
-            _ => match value.get(span(value, |octet| is_token(octet) || is_lws(octet))..)? {
+            _ => match behind(value, |octet| is_token(octet) || is_lws(octet)) {
                 name_addr @ [b'<', ..] => bracketed(name_addr)?,
                 _ => bare(value)?,
             },
         };
-        Some(Self { uri, params })
+        is_params(params).then_some(Self { uri, params })
     }
 
-    /// The value of the parameter `name`, empty for one without a value. An error if what stands
-    /// behind the address is not parameters only: a second address must not pass as one.
-    pub(crate) fn param(&self, name: &[u8]) -> Result<Option<&'a [u8]>, ()> {
-        let mut params = Params { rest: self.params };
-        let found = params.by_ref().filter(|param| param.is(name)).map(|param| param.value).next();
-        params.by_ref().for_each(drop);
-        if params.rest.is_empty() { Ok(found) } else { Err(()) }
+    /// The value of the parameter `name`, empty for one without a value.
+    pub(crate) fn param(&self, name: &[u8]) -> Option<&'a [u8]> {
+        Params { rest: self.params }.find_map(|param| param.value_of(name))
     }
+}
+
+/// Whether nothing but parameters stands behind an address: a second address must not pass as one.
+fn is_params(octets: &[u8]) -> bool {
+    let mut params = Params { rest: octets };
+    params.by_ref().for_each(drop);
+    params.rest.is_empty()
 }
 
 /// 20: without brackets, whatever is behind the first `;` belongs to the field, not to the URI, and a
 /// comma, question mark or blank needs brackets.
 fn bare(value: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (uri, params) = split_before(value, |octet| octet == b';');
+    let (uri, params) = split(value, |octet| octet != b';');
     let uri = trim(uri);
-    let odd = |octet: &u8| is_lws(*octet) || matches!(octet, b'"' | b',' | b'?' | b'<' | b'>');
+    let odd = |octet: &u8| is_uri_end(*octet) || matches!(octet, b',' | b'?');
     (!uri.is_empty() && !uri.iter().any(odd)).then_some((uri, params))
 }
 
 /// `"<" addr-spec ">"` and the parameters behind it.
 fn bracketed(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b'<', rest @ ..] = octets else { return None };
-    let odd = |octet: u8| is_lws(octet) || matches!(octet, b'<' | b'>' | b'"');
-    let (uri, [b'>', rest @ ..]) = split_before(rest, odd) else { return None };
+    let (uri, [b'>', rest @ ..]) = split(rest, |octet| !is_uri_end(octet)) else { return None };
     Some((uri, trim_start(rest)))
 }
 
 /// 25.1 quoted-string: what stands behind the closing quote. A `\` takes the next octet with it.
 fn behind_quote(mut octets: &[u8]) -> Option<&[u8]> {
     loop {
-        octets = match split_before(octets, |octet| matches!(octet, b'"' | b'\\')).1 {
+        octets = match behind(octets, |octet| !matches!(octet, b'"' | b'\\')) {
             [b'"', rest @ ..] => return Some(rest),
             [b'\\', _, rest @ ..] => rest,
             _ => return None,
@@ -224,9 +259,9 @@ fn behind_quote(mut octets: &[u8]) -> Option<&[u8]> {
 /// `branch` of the topmost of the values of a Via line (20.42). The bare cookie identifies nothing
 /// (8.1.1.7), so it counts as none.
 pub(crate) fn branch(via: &[u8]) -> Option<&[u8]> {
-    let (_sent_by, params) = split_before(via, |octet| matches!(octet, b';' | b',' | b'"'));
-    let param = Params { rest: params }.find(|param| param.is(b"branch"))?;
-    (!param.value.is_empty() && param.value != b"z9hG4bK").then_some(param.value)
+    let params = behind(via, |octet| !is_param_end(octet));
+    let branch = Params { rest: params }.find_map(|param| param.value_of(b"branch"))?;
+    (!branch.is_empty() && branch != b"z9hG4bK").then_some(branch)
 }
 
 /// `*( SEMI generic-param )`. Stops before what is not a parameter, a comma for one.
@@ -234,14 +269,23 @@ struct Params<'a> {
     rest: &'a [u8],
 }
 
+/// 25.1 generic-param = token [ EQUAL gen-value ]
 struct Param<'a> {
-    name: &'a [u8],
-    value: &'a [u8],
+    octets: &'a [u8],
 }
 
-impl Param<'_> {
-    fn is(&self, name: &[u8]) -> bool {
-        self.name.eq_ignore_ascii_case(name)
+impl<'a> Param<'a> {
+    /// The value, if this is the parameter `name`; empty for one without a value.
+    fn value_of(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let (front, rest) = trim_start(self.octets).split_at_checked(name.len())?;
+        if !front.eq_ignore_ascii_case(name) {
+            return None;
+        }
+        match trim_start(rest) {
+            [] => Some(&[]),
+            [b'=', value @ ..] => Some(trim(value)),
+            _ => None,
+        }
     }
 }
 
@@ -249,19 +293,12 @@ impl<'a> Iterator for Params<'a> {
     type Item = Param<'a>;
 
     fn next(&mut self) -> Option<Param<'a>> {
-        let [b';', rest @ ..] = self.rest else { return None };
-        let mut behind = rest;
-        loop {
-            behind = match split_before(behind, |octet| matches!(octet, b';' | b',' | b'"')).1 {
-                [b'"', quoted @ ..] => behind_quote(quoted)?,
-                end => {
-                    self.rest = end;
-                    break;
-                }
-            };
+        let [b';', octets @ ..] = self.rest else { return None };
+        let mut rest = behind(octets, |octet| !is_param_end(octet));
+        while let [b'"', quoted @ ..] = rest {
+            rest = behind(behind_quote(quoted)?, |octet| !is_param_end(octet));
         }
-        let (param, _) = rest.split_at_checked(rest.len().checked_sub(self.rest.len())?)?;
-        let (name, value) = split_before(param, |octet| octet == b'=');
-        Some(Param { name: trim(name), value: trim(value.get(1..).unwrap_or_default()) })
+        self.rest = rest;
+        Some(Param { octets: before(octets, rest) })
     }
 }

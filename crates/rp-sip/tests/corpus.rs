@@ -120,7 +120,7 @@ fn assert_fields(case: &Case, key: &Key<'_>) {
             "tag": key.to.tag.is_some(),
         },
         "via_branch": text(key.branch),
-        "cseq": [key.cseq.number, key.cseq.method],
+        "cseq": [latin1(key.cseq.number), latin1(key.cseq.method)],
         "call_id": latin1(key.call_id),
         "authorization": key.credentials,
     });

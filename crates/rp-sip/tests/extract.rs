@@ -291,7 +291,7 @@ fn cseq_is_a_number_and_a_method() {
     {
         let input = request("7 REGISTER", value);
         let cseq = key(&input).cseq;
-        assert_eq!((cseq.number, cseq.method), (number, "X"), "{value}");
+        assert_eq!((cseq.number, cseq.method), (number.as_bytes(), &b"X"[..]), "{value}");
     }
     for value in ["", "1", "X", "1X", "-1 X", "1 X Y", "1 X,", "1 \u{fc}", "1,2 X"] {
         assert_eq!(reason(&request("7 REGISTER", value)), Reason::BadCSeq, "{value}");

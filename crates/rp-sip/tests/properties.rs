@@ -181,7 +181,7 @@ proptest! {
         prop_assert_eq!(key.to.tag, made.tag.as_ref().map(String::as_bytes));
         prop_assert_eq!(key.branch, Some(made.branch.as_bytes()));
         prop_assert_eq!(key.call_id, made.call_id.as_bytes());
-        prop_assert_eq!((key.cseq.number, key.cseq.method), (made.number.as_str(), "INVITE"));
+        prop_assert_eq!((key.cseq.number, key.cseq.method), (made.number.as_bytes(), &b"INVITE"[..]));
         prop_assert_eq!(key.start, 2 * made.pings);
         prop_assert_eq!(key.start + key.head_len + key.body_len, input.len());
         prop_assert!(input[..input.len() - made.body.len()].ends_with(b"\r\n\r\n"));
