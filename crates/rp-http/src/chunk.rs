@@ -2,7 +2,7 @@
 
 use crate::{
     Framing, Invalid, Reason, ResponseFraming,
-    octets::{TEXT, TOKEN, is},
+    octets::{TOKEN, is_text},
 };
 
 /// A size with more digits is refused, leading zeros included.
@@ -220,40 +220,42 @@ impl Decoder {
             if matches!(self.at, At::Data | At::End) {
                 return Ok(Step::Skip(index));
             }
-            // LF alone is nowhere a line end in chunks (erratum 7633 of RFC 9112).
-            self.at = self.next(octet).map_err(|reason| match octet {
-                b'\n' => (Reason::BareLf, index),
-                _ => (reason, index),
-            })?;
+            self.take(octet).map_err(|reason| (reason, index))?;
         }
         Ok(Step::Skip(input.len()))
     }
 
+    /// Takes one octet of framing.
+    fn take(&mut self, octet: u8) -> Result<(), Reason> {
+        let at = self.next(octet).map_err(|reason| match octet {
+            // LF alone is nowhere a line end in chunks (erratum 7633 of RFC 9112).
+            b'\n' => Reason::BareLf,
+            _ => reason,
+        })?;
+        if at.is_in_extension() {
+            self.extension = self.extension.saturating_add(1);
+            self.extensions = self.extensions.saturating_add(1);
+        }
+        if self.at.is_in_trailers() {
+            self.trailers = self.trailers.saturating_add(1);
+        }
+        self.at = at;
+        if self.extension > MAX_EXTENSION || self.extensions > MAX_EXTENSIONS {
+            return Err(Reason::ChunkExtensionTooLong);
+        }
+        if self.trailers > MAX_TRAILERS { Err(Reason::TrailersTooLong) } else { Ok(()) }
+    }
+
     fn next(&mut self, octet: u8) -> Result<At, Reason> {
-        match self.at {
-            At::Size => self.size(octet),
-            At::SizeLf => match octet {
-                b'\n' => Ok(self.start_data()),
-                _ => Err(Reason::BareCr),
-            },
-            At::DataCr => {
-                if octet == b'\r' {
-                    Ok(At::DataLf)
-                } else {
-                    Err(Reason::ChunkEnd)
-                }
-            }
-            At::DataLf => {
-                if octet == b'\n' {
-                    Ok(At::Size)
-                } else {
-                    Err(Reason::ChunkEnd)
-                }
-            }
-            At::TrailerStart | At::TrailerName | At::TrailerValue | At::TrailerLf | At::LastLf => {
-                self.trailer(octet)
-            }
-            _ => self.extension(octet),
+        match (self.at, octet) {
+            (At::Size, _) => self.size(octet),
+            (At::SizeLf, b'\n') => Ok(self.start_data()),
+            (At::SizeLf, _) => Err(Reason::BareCr),
+            (At::DataCr, b'\r') => Ok(At::DataLf),
+            (At::DataLf, b'\n') => Ok(At::Size),
+            (At::DataCr | At::DataLf, _) => Err(Reason::ChunkEnd),
+            (at, _) if at.is_in_trailers() => at.trailer(octet),
+            (at, _) => at.extension(octet),
         }
     }
 
@@ -266,7 +268,7 @@ impl Decoder {
                 Ok(At::Size)
             }
             (None, b'\r') if self.digits > 0 => Ok(At::SizeLf),
-            (None, b';') if self.digits > 0 => self.extension(octet),
+            (None, b';') if self.digits > 0 => Ok(At::ExtensionStart),
             _ => Err(Reason::ChunkSize),
         }
     }
@@ -276,54 +278,68 @@ impl Decoder {
         self.extension = 0;
         if self.left == 0 { At::TrailerStart } else { At::Data }
     }
+}
+
+impl At {
+    fn is_in_extension(self) -> bool {
+        matches!(
+            self,
+            Self::ExtensionStart
+                | Self::ExtensionName
+                | Self::ExtensionNameEnd
+                | Self::ValueStart
+                | Self::ValueToken
+                | Self::ValueQuoted
+                | Self::ValueEscaped
+                | Self::ValueEnd
+                | Self::ValueSpace
+        )
+    }
+
+    fn is_in_trailers(self) -> bool {
+        matches!(
+            self,
+            Self::TrailerStart | Self::TrailerName | Self::TrailerValue | Self::TrailerLf | Self::LastLf
+        )
+    }
 
     /// `chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 7.1.1). Whoever
     /// ends an extension at LF, or inside a quoted value, disagrees about what is data.
-    fn extension(&mut self, octet: u8) -> Result<At, Reason> {
-        let at = match (self.at, octet) {
-            (At::Size, b';') => At::ExtensionStart,
-            (At::ExtensionStart | At::ValueStart, b' ' | b'\t') => self.at,
-            (At::ExtensionName | At::ExtensionNameEnd, b' ' | b'\t') => At::ExtensionNameEnd,
-            (At::ExtensionName | At::ExtensionNameEnd, b'=') => At::ValueStart,
-            (At::ExtensionStart | At::ExtensionName, _) if is(TOKEN, octet) => At::ExtensionName,
-            (At::ValueStart, b'"') => At::ValueQuoted,
-            (At::ValueStart | At::ValueToken, _) if is(TOKEN, octet) => At::ValueToken,
-            (At::ValueQuoted, b'"') => At::ValueEnd,
-            (At::ValueQuoted, b'\\') => At::ValueEscaped,
-            (At::ValueQuoted | At::ValueEscaped, _) if is(TEXT, octet) => At::ValueQuoted,
-            (At::ValueToken | At::ValueEnd | At::ValueSpace, b' ' | b'\t') => At::ValueSpace,
-            (At::ExtensionName | At::ValueToken | At::ValueEnd, b'\r') => return Ok(At::SizeLf),
-            (
-                At::ExtensionName | At::ExtensionNameEnd | At::ValueToken | At::ValueEnd | At::ValueSpace,
-                b';',
-            ) => At::ExtensionStart,
-            _ => return Err(Reason::ChunkExtension),
-        };
-        self.extension = self.extension.saturating_add(1);
-        self.extensions = self.extensions.saturating_add(1);
-        if self.extension > MAX_EXTENSION || self.extensions > MAX_EXTENSIONS {
-            return Err(Reason::ChunkExtensionTooLong);
+    fn extension(self, octet: u8) -> Result<Self, Reason> {
+        use At::*;
+        match (self, octet) {
+            (ExtensionStart | ValueStart, b' ' | b'\t') => Ok(self),
+            (ExtensionName | ExtensionNameEnd, b' ' | b'\t') => Ok(ExtensionNameEnd),
+            (ValueToken | ValueEnd | ValueSpace, b' ' | b'\t') => Ok(ValueSpace),
+            (ExtensionName | ExtensionNameEnd, b'=') => Ok(ValueStart),
+            (ExtensionName | ExtensionNameEnd | ValueToken | ValueEnd | ValueSpace, b';') => {
+                Ok(ExtensionStart)
+            }
+            (ExtensionName | ValueToken | ValueEnd, b'\r') => Ok(SizeLf),
+            (ExtensionStart | ExtensionName, _) if TOKEN.has(octet) => Ok(ExtensionName),
+            (ValueStart | ValueToken, _) if TOKEN.has(octet) => Ok(ValueToken),
+            (ValueStart, b'"') => Ok(ValueQuoted),
+            (ValueQuoted, b'"') => Ok(ValueEnd),
+            (ValueQuoted, b'\\') => Ok(ValueEscaped),
+            (ValueQuoted | ValueEscaped, _) if is_text(octet) => Ok(ValueQuoted),
+            _ => Err(Reason::ChunkExtension),
         }
-        Ok(at)
     }
 
     /// `trailer-section = *( field-line CRLF )` (RFC 9112 7.1.2), as strict as in heads.
-    fn trailer(&mut self, octet: u8) -> Result<At, Reason> {
-        self.trailers = self.trailers.saturating_add(1);
-        if self.trailers > MAX_TRAILERS {
-            return Err(Reason::TrailersTooLong);
-        }
-        match (self.at, octet) {
-            (At::TrailerStart, b'\r') => Ok(At::LastLf),
-            (At::LastLf, b'\n') => Ok(At::End),
-            (At::TrailerStart, b' ' | b'\t') => Err(Reason::Folded),
-            (At::TrailerStart | At::TrailerName, _) if is(TOKEN, octet) => Ok(At::TrailerName),
-            (At::TrailerName, b':') => Ok(At::TrailerValue),
-            (At::TrailerStart | At::TrailerName, _) => Err(Reason::FieldName),
-            (At::TrailerValue, b'\r') => Ok(At::TrailerLf),
-            (At::TrailerValue, _) if is(TEXT, octet) => Ok(At::TrailerValue),
-            (At::TrailerValue, _) => Err(Reason::FieldValue),
-            (At::TrailerLf, b'\n') => Ok(At::TrailerStart),
+    fn trailer(self, octet: u8) -> Result<Self, Reason> {
+        use At::*;
+        match (self, octet) {
+            (TrailerStart, b'\r') => Ok(LastLf),
+            (LastLf, b'\n') => Ok(End),
+            (TrailerStart, b' ' | b'\t') => Err(Reason::Folded),
+            (TrailerStart | TrailerName, _) if TOKEN.has(octet) => Ok(TrailerName),
+            (TrailerName, b':') => Ok(TrailerValue),
+            (TrailerStart | TrailerName, _) => Err(Reason::FieldName),
+            (TrailerValue, b'\r') => Ok(TrailerLf),
+            (TrailerValue, _) if is_text(octet) => Ok(TrailerValue),
+            (TrailerValue, _) => Err(Reason::FieldValue),
+            (TrailerLf, b'\n') => Ok(TrailerStart),
             _ => Err(Reason::BareCr),
         }
     }

@@ -113,8 +113,8 @@ pub enum Reason {
     FieldValue,
     /// More than 100 fields, or more than 100 options in the Connection fields.
     TooManyFields,
-    /// The request line has not ended within the limit of the head.
-    RequestLineTooLong,
+    /// The first line has not ended within the limit of the head.
+    StartLineTooLong,
     /// The head is longer than 32 KiB.
     HeadTooLong,
     /// No Host field.
@@ -166,7 +166,7 @@ impl Reason {
     pub const fn status(self) -> u16 {
         match self {
             Self::MethodForbidden => 405,
-            Self::RequestLineTooLong => 414,
+            Self::StartLineTooLong => 414,
             Self::TooManyFields | Self::HeadTooLong => 431,
             Self::MethodUnknown | Self::TransferCodingUnknown => 501,
             Self::StatusLine | Self::SwitchUnasked => 502,
@@ -198,7 +198,7 @@ impl Reason {
             Self::FieldName => "a field name is no token followed by a colon",
             Self::FieldValue => "a field value contains a control octet",
             Self::TooManyFields => "the head has too many fields or connection options",
-            Self::RequestLineTooLong => "the request line is too long",
+            Self::StartLineTooLong => "the first line is too long",
             Self::HeadTooLong => "the head is too long",
             Self::HostMissing => "the Host field is missing",
             Self::HostRepeated => "there is more than one Host field",

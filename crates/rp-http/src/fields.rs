@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::{
     Error, Reason,
-    octets::{Cursor, TOKEN, run, text_run, trim},
+    octets::{Cursor, TOKEN, text_run, trim},
 };
 
 /// A head with more fields is refused.
@@ -50,7 +50,11 @@ impl<'a> IntoIterator for Fields<'a> {
 /// Names only: values may be secrets.
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter().map(|(name, _)| name.escape_ascii())).finish()
+        let mut list = f.debug_list();
+        for (name, _) in *self {
+            list.entry(&format_args!("{}", name.escape_ascii()));
+        }
+        list.finish()
     }
 }
 
@@ -103,7 +107,7 @@ pub(crate) fn read<'a>(
 
 /// `field-line = field-name ":" OWS field-value OWS` (RFC 9112 5) and its CRLF.
 fn read_one<'a>(cursor: &mut Cursor<'a>) -> Result<Field<'a>, Error> {
-    let name = cursor.take(run(TOKEN, cursor.rest()));
+    let name = cursor.take(TOKEN.run(cursor.rest()));
     match cursor.peek()? {
         b':' if !name.is_empty() => {}
         // RFC 9112 5.2: refused instead of replaced by spaces, since not everybody sees that it is one field.

@@ -2,7 +2,7 @@
 
 use crate::{
     Reason, Version,
-    octets::{TOKEN, run, trim},
+    octets::{TOKEN, trim},
 };
 
 /// How the body of a request ends.
@@ -125,7 +125,7 @@ fn parse_codings(value: &[u8]) -> Result<Codings, Reason> {
     }
     let mut chunked_before = false;
     for coding in value.split(|&octet| octet == b',').map(trim) {
-        if coding.is_empty() || run(TOKEN, coding) != coding.len() || chunked_before {
+        if coding.is_empty() || TOKEN.run(coding) != coding.len() || chunked_before {
             return Err(Reason::TransferEncodingSyntax);
         }
         chunked_before = coding.eq_ignore_ascii_case(b"chunked");

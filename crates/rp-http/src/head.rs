@@ -6,7 +6,7 @@ use crate::{
     Connection, Error, Fields, Framing, Host, Invalid, Reason, Scheme, Target,
     connection::Hop,
     fields,
-    octets::{Cursor, METHOD, TEXT, TOKEN, elements, is, run},
+    octets::{Cursor, TOKEN, elements, is_text},
     target::{self, Origin},
 };
 
@@ -131,7 +131,7 @@ impl HeadEnd {
         let new = received.get(self.seen..).unwrap_or_default();
         let first = self.seen == 0 && !new.is_empty();
         self.seen = received.len();
-        first || received.len() >= MAX_HEAD || new.iter().any(|&octet| !is(TEXT, octet) && octet != b'\r')
+        first || received.len() >= MAX_HEAD || new.iter().any(|&octet| !is_text(octet) && octet != b'\r')
     }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn within_limit<'a, T>(
         Error::Invalid(_) => error,
         Error::Incomplete(_) => {
             let line_has_ended = window.iter().skip(2).any(|&octet| octet == b'\n');
-            let reason = if line_has_ended { Reason::HeadTooLong } else { Reason::RequestLineTooLong };
+            let reason = if line_has_ended { Reason::HeadTooLong } else { Reason::StartLineTooLong };
             Invalid::new(reason, MAX_HEAD).into()
         }
     })
@@ -204,7 +204,7 @@ fn read_method<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Error> {
     if !cursor.peek()?.is_ascii_alphabetic() {
         return Err(start.refuse(Reason::NotARequest));
     }
-    let method = cursor.take(run(TOKEN, cursor.rest()));
+    let method = cursor.take(TOKEN.run(cursor.rest()));
     if method.len() > MAX_METHOD {
         return Err(start.refuse(Reason::MethodUnknown));
     }
@@ -214,7 +214,9 @@ fn read_method<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Error> {
         // RFC 9113 3.4: the preface of HTTP/2 without negotiation.
         b"PRI" => Err(start.refuse(Reason::VersionUnsupported)),
         // Methods are case-sensitive; servers that do not know it would read `get` as GET.
-        [b'A'..=b'Z', ..] if run(METHOD, method) == method.len() => Ok(method),
+        [b'A'..=b'Z', others @ ..] if others.iter().all(|octet| matches!(octet, b'A'..=b'Z' | b'-')) => {
+            Ok(method)
+        }
         _ => Err(start.refuse(Reason::MethodUnknown)),
     }
 }

@@ -2,7 +2,7 @@
 
 use core::{fmt, net::IpAddr};
 
-use crate::octets::{NAME, is};
+use crate::octets::NAME;
 
 /// The host and port that a request names, as received: `PBX.example.com:8080`.
 ///
@@ -20,7 +20,7 @@ impl<'a> Host<'a> {
         let (name, port) = split_port(value)?;
         let well_formed = match name {
             [b'[', address @ .., b']'] => is_ipv6(address),
-            name => !name.is_empty() && name.iter().all(|&octet| is(NAME, octet)),
+            name => !name.is_empty(),
         };
         (well_formed && is_port(port)).then_some(Self { bytes: value, name_len: name.len() })
     }
@@ -71,15 +71,13 @@ impl fmt::Debug for Host<'_> {
     }
 }
 
-/// Splits at the first colon behind the name. A bare IPv6 address thus has a malformed port.
+/// Splits behind the name. A bare IPv6 address thus has a malformed port.
 fn split_port(value: &[u8]) -> Option<(&[u8], &[u8])> {
-    let searched_from = match value {
-        [b'[', ..] => value.iter().position(|&octet| octet == b']')?,
-        _ => 0,
+    let name_len = match value {
+        [b'[', ..] => value.iter().position(|&octet| octet == b']')?.saturating_add(1),
+        _ => NAME.run(value),
     };
-    let colon = value.iter().skip(searched_from).position(|&octet| octet == b':');
-    let end = colon.map_or(value.len(), |at| at.saturating_add(searched_from));
-    value.split_at_checked(end)
+    value.split_at_checked(name_len)
 }
 
 /// `[ ":" port ]`, where RFC 3986 3.2.3 lets the port be empty.

@@ -15,6 +15,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod authentication;
 pub mod chunk;
 mod connection;
 mod error;

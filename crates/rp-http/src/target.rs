@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Host, Invalid, Reason,
-    octets::{Cursor, NAME, PATH, QUERY, is, run},
+    octets::{Cursor, NAME, PATH, QUERY},
 };
 
 /// What is asked for.
@@ -80,11 +80,11 @@ fn read_asterisk<'a>(cursor: &mut Cursor<'a>) -> Result<Target<'a>, Error> {
 /// `absolute-path [ "?" query ]` (RFC 9112 3.2.1). A fragment is refused, not cut off: `#` is in neither class.
 fn read_path<'a>(cursor: &mut Cursor<'a>) -> Result<Target<'a>, Error> {
     let start = cursor.offset();
-    let path = cursor.take(run(PATH, cursor.rest()));
+    let path = cursor.take(PATH.run(cursor.rest()));
     let query = match cursor.peek()? {
         b'?' => {
             cursor.take(1);
-            Some(cursor.take(run(QUERY, cursor.rest())))
+            Some(cursor.take(QUERY.run(cursor.rest())))
         }
         _ => None,
     };
@@ -114,7 +114,7 @@ fn read_origin<'a>(cursor: &mut Cursor<'a>) -> Result<Origin<'a>, Error> {
         cursor.expect(*wanted, Reason::TargetForm)?;
     }
     let start = *cursor;
-    let in_authority = |octet: &u8| is(NAME, *octet) || matches!(octet, b':' | b'[' | b']');
+    let in_authority = |octet: &u8| NAME.has(*octet) || matches!(octet, b':' | b'[' | b']');
     let authority = cursor.take(cursor.rest().iter().take_while(|octet| in_authority(octet)).count());
     if !matches!(cursor.peek()?, b'/' | b'?' | b' ') {
         return Err(cursor.refuse(Reason::HostSyntax));
@@ -132,10 +132,18 @@ fn read_origin<'a>(cursor: &mut Cursor<'a>) -> Result<Origin<'a>, Error> {
 pub fn check_path(path: &[u8]) -> Result<bool, Invalid> {
     let mut encoded_slash = false;
     let mut segment = Segment::default();
-    let mut at = 0_usize;
     let mut rest = path;
-    while let Some((&first, behind)) = rest.split_first() {
-        let (octet, len) = if first == b'%' { (decode(behind, at)?, 3) } else { (first, 1) };
+    loop {
+        if let Segment::Name = segment {
+            rest = behind_name(rest);
+        }
+        let at = path.len().saturating_sub(rest.len());
+        let Some((&first, behind)) = rest.split_first() else {
+            segment.end(at)?;
+            return Ok(encoded_slash);
+        };
+        let octet = if first == b'%' { decode(behind, at)? } else { first };
+        rest = if first == b'%' { behind.get(2..).unwrap_or_default() } else { behind };
         if octet == b'/' {
             encoded_slash |= first == b'%';
             segment.end(at)?;
@@ -143,11 +151,17 @@ pub fn check_path(path: &[u8]) -> Result<bool, Invalid> {
         } else {
             segment.push(octet);
         }
-        at = at.saturating_add(len);
-        rest = rest.get(len..).unwrap_or_default();
     }
-    segment.end(at)?;
-    Ok(encoded_slash)
+}
+
+/// Skips what can change nothing about a name: all up to the next `/` or `%`.
+fn behind_name(mut rest: &[u8]) -> &[u8] {
+    while let [octet, behind @ ..] = rest
+        && !matches!(octet, b'/' | b'%')
+    {
+        rest = behind;
+    }
+    rest
 }
 
 /// What a `%` of the path stands for. Decoded once only: `%252e` is a name with a percent sign.

@@ -17,6 +17,28 @@ fn hyper_reads_the_requests_of_the_corpus_in_the_same_way() {
     assert!(accepted > 60, "{accepted} accepted");
 }
 
+#[test]
+fn any_octet_anywhere_is_refused_or_read_in_the_same_way() {
+    let mut accepted = 0;
+    for request in [
+        &b"PUT /a%20b?c=d HTTP/1.1\r\nHost: a.b:80\r\nContent-Length: 2\r\n\r\nab"[..],
+        b"PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;a=\"b\"\r\nab\r\n0\r\nX: y\r\n\r\n",
+    ] {
+        assert!(agrees(request));
+        for at in 0..request.len() {
+            for octet in 0..=255 {
+                let mut replaced = request.to_vec();
+                replaced[at] = octet;
+                accepted += usize::from(agrees(&replaced));
+                let mut inserted = request.to_vec();
+                inserted.insert(at, octet);
+                accepted += usize::from(agrees(&inserted));
+            }
+        }
+    }
+    assert!(accepted > 10_000, "{accepted} accepted");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
