@@ -1,0 +1,237 @@
+//! Certificates and keys: from PEM files, and what they say.
+
+use std::{fmt::Write as _, path::Path, time::SystemTime};
+
+use ::aws_lc_rs::digest;
+use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, UnixTime,
+    pem::{self, PemObject},
+};
+use x509_parser::{
+    certificate::X509Certificate,
+    der_parser::asn1_rs::{FromDer, Tag},
+    extensions::GeneralName,
+    public_key::PublicKey,
+};
+
+use crate::config::Fingerprint;
+
+/// The certificates of a PEM file, or of all files in a folder.
+///
+/// # Errors
+/// What is wrong, with the path, as a sentence for the administrator.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    if path.is_dir() {
+        return read_folder(path);
+    }
+    let text = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let all = all.map_err(|e| format!("{}: {}", path.display(), pem_fault(&e)))?;
+    if all.is_empty() {
+        return Err(format!(
+            "{} holds no certificate; write the path of a PEM file (-----BEGIN CERTIFICATE-----)",
+            path.display()
+        ));
+    }
+    if let Some(bad) = all.iter().position(|der| X509Certificate::from_der(der).is_err()) {
+        return Err(format!(
+            "{}: certificate {} of {} cannot be read as X.509",
+            path.display(),
+            bad + 1,
+            all.len()
+        ));
+    }
+    Ok(all)
+}
+
+fn read_folder(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let entries = std::fs::read_dir(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut files: Vec<_> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect();
+    files.sort();
+    let mut all = Vec::new();
+    for file in &files {
+        all.extend(read_certificates(file)?);
+    }
+    if all.is_empty() {
+        return Err(format!("{} holds no certificate files", path.display()));
+    }
+    Ok(all)
+}
+
+/// The private key of a PEM file, joined with the chain that it belongs to.
+///
+/// # Errors
+/// What is wrong, with the path, as a sentence for the administrator.
+pub fn read_key(path: &Path, chain: Vec<CertificateDer<'static>>) -> Result<CertifiedKey, String> {
+    let text = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|e| match e {
+        pem::Error::NoItemsFound if text.windows(9).any(|word| word == b"ENCRYPTED") => {
+            format!(
+                "{}: the private key is encrypted; write it without a passphrase (openssl pkey)",
+                path.display()
+            )
+        }
+        e => format!("{} holds no private key: {}", path.display(), pem_fault(&e)),
+    })?;
+    let signer = aws_lc_rs::sign::any_supported_type(&key).map_err(|_| {
+        format!(
+            "{}: the private key is of a kind that cannot be used (RSA needs 2048 bits or more); write a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256)",
+            path.display()
+        )
+    })?;
+    let key = CertifiedKey::new(chain, signer);
+    match key.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(key),
+        Err(_) => Err(format!("{}: the private key does not belong to the certificate", path.display())),
+    }
+}
+
+/// The names of a certificate for SNI: its DNS names, or its CN if it has none that are DNS names; lower case.
+pub fn names(key: &CertifiedKey) -> Vec<String> {
+    let Some(Ok((_, certificate))) = key.cert.first().map(|der| X509Certificate::from_der(der)) else {
+        return Vec::new();
+    };
+    let mut names = dns_names(&certificate);
+    if names.is_empty() {
+        names.extend(common_name(key.cert[0].as_ref()).map(|name| name.to_ascii_lowercase()));
+    }
+    names
+}
+
+fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let names = extension.value.general_names.iter();
+    names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The one CN of the subject, if it is a PrintableString or UTF8String without NUL.
+pub fn common_name(der: &[u8]) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let (name, None) = (names.next()?, names.next()) else { return None };
+    let plain = matches!(name.attr_value().tag(), Tag::PrintableString | Tag::Utf8String);
+    let text = name.as_str().ok().filter(|text| plain && !text.contains('\0'))?;
+    Some(text.to_owned())
+}
+
+/// The SHA-256 of a certificate.
+pub fn fingerprint(der: &[u8]) -> Fingerprint {
+    let mut octets = [0; 32];
+    octets.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
+    Fingerprint(octets)
+}
+
+/// A sentence about a certificate that is out of date, or will be in 21 days.
+pub fn validity_warning(key: &CertifiedKey) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(key.cert.first()?).ok()?;
+    let now = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let (from, until) = (certificate.validity().not_before, certificate.validity().not_after);
+    let days = (until.timestamp() - now).div_euclid(86_400);
+    if now < from.timestamp() {
+        return Some(format!("the certificate is not valid before {from}: clients will refuse it"));
+    }
+    match days {
+        ..0 => Some(format!(
+            "the certificate ended on {until}: clients will refuse it; write the path of a renewed one"
+        )),
+        0..=21 => Some(format!("the certificate ends in {days} days, on {until}: renew it")),
+        _ => None,
+    }
+}
+
+/// Certificates that are trusted: authorities, and single certificates of devices.
+#[derive(Debug)]
+pub struct TrustList {
+    anchors: rustls::RootCertStore,
+    exact: Vec<CertificateDer<'static>>,
+}
+
+impl TrustList {
+    /// A list of these.
+    pub fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
+        Self { anchors: super::roots(&certificates), exact: certificates }
+    }
+
+    /// Why `certificate`, sent with `intermediates`, is not trusted at `now`; nothing if it is.
+    ///
+    /// A certificate is trusted if it is in the list itself and in date (self-signed and v1 certificates
+    /// included, which no path building accepts), or if a path leads to one of the list.
+    ///
+    /// # Errors
+    /// The reason, for the log.
+    pub fn judge(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), String> {
+        if self.exact.iter().any(|listed| listed == certificate) {
+            return in_date(certificate, now);
+        }
+        let end_entity =
+            webpki::EndEntityCert::try_from(certificate).map_err(|e| format!("cannot be read: {e}"))?;
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        let path = |usage| {
+            end_entity
+                .verify_for_usage(algorithms.all, &self.anchors.roots, intermediates, now, usage, None, None)
+                .map(|_| ())
+        };
+        // Devices and PBXs show one certificate in both roles, so either usage will do.
+        path(webpki::KeyUsage::server_auth())
+            .or_else(|_| path(webpki::KeyUsage::client_auth()))
+            .map_err(|e| format!("no path to a trusted certificate: {e}"))
+    }
+}
+
+fn in_date(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), String> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|e| format!("cannot be read: {e}"))?;
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let validity = certificate.validity();
+    if now < validity.not_before.timestamp() {
+        return Err(format!("not valid before {}", validity.not_before));
+    }
+    if now > validity.not_after.timestamp() {
+        return Err(format!("ended on {}", validity.not_after));
+    }
+    Ok(())
+}
+
+/// Whether a signature by this certificate's key can be checked here, and if not, why.
+///
+/// # Errors
+/// What the key is.
+pub(super) fn checkable_key(certificate: &X509Certificate<'_>) -> Result<(), String> {
+    let parsed = certificate.public_key().parsed().map_err(|e| format!("unreadable key: {e}"))?;
+    match parsed {
+        // aws-lc-rs has no PSS below 2048 bits, and clients choose PSS.
+        PublicKey::RSA(rsa) if rsa.key_size() < 2048 => {
+            Err(format!("RSA {} bits (2048 needed)", rsa.key_size()))
+        }
+        PublicKey::RSA(_) | PublicKey::EC(_) => Ok(()),
+        // Ed25519 comes as unknown from x509-parser; RFC 8410 section 3.
+        PublicKey::Unknown(_)
+            if certificate.public_key().algorithm.algorithm.to_id_string() == "1.3.101.112" =>
+        {
+            Ok(())
+        }
+        other => {
+            let mut kind = String::from("a key of unknown kind");
+            let _ = write!(kind, " ({} bits)", other.key_size());
+            Err(kind)
+        }
+    }
+}
+
+fn pem_fault(error: &pem::Error) -> String {
+    match error {
+        pem::Error::NoItemsFound => "nothing of the kind is in it".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,176 @@
+//! TLS on both sides: what clients see, what is asked of them, and how targets are judged.
+//!
+//! rustls with aws-lc-rs, TLS 1.2 and 1.3. Client certificates are asked for where the configuration says so, never
+//! required, and never a reason to fail a handshake: see [`client`]. Targets are judged by one rule a
+//! host: see [`target`].
+
+mod certificate;
+mod client;
+mod target;
+
+use std::{collections::HashMap, sync::Arc};
+
+use rp_route::leg::Transport;
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    client::danger::ServerCertVerifier,
+    crypto::{CryptoProvider, aws_lc_rs},
+    server::{ClientHello, NoClientAuth, ResolvesServerCert},
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
+};
+
+pub use certificate::{
+    TrustList, common_name, fingerprint, names as certificate_names, read_certificates, read_key,
+    validity_warning,
+};
+pub use target::AcceptAny;
+
+use crate::{
+    config::{Config, Host, TlsVersion},
+    protocol::{Kind, Protocol},
+};
+
+/// A certificate with its key, and the SNI names that it serves.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// Chain and key.
+    pub key: Arc<CertifiedKey>,
+    /// DNS names in lower case, `*.` in front for one label.
+    pub names: Vec<String>,
+}
+
+/// The TLS configuration of a listener; none where nothing can be shown or the listener is in clear.
+pub fn server_config(config: &Config, kind: Kind) -> Option<Arc<ServerConfig>> {
+    if kind.transport == Transport::Tcp || config.tls.certificates.is_empty() {
+        return None;
+    }
+    let versions: &[&SupportedProtocolVersion] = match config.tls.min_version {
+        TlsVersion::Tls12 => &[&TLS13, &TLS12],
+        TlsVersion::Tls13 => &[&TLS13],
+    };
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .expect("the provider has suites for both versions");
+    let asked = config.tls.request_client_certificate.contains(&kind);
+    let builder = builder.with_client_cert_verifier(if asked {
+        Arc::new(client::AskedNeverRequired::new())
+    } else {
+        Arc::new(NoClientAuth)
+    });
+    let mut server = builder.with_cert_resolver(Arc::new(BySni::new(&config.tls.certificates)));
+    server.send_tls13_tickets = 1;
+    // Stateless tickets: rustls' own cache keeps 256 sessions, a morning's registrations are thousands.
+    if let Ok(ticketer) = aws_lc_rs::Ticketer::new() {
+        server.ticketer = ticketer;
+    }
+    if kind.protocol == Protocol::Http {
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
+    Some(Arc::new(server))
+}
+
+/// The TLS configuration towards a host; none where it has no rule for its certificate.
+pub fn client_config(config: &Config, host: &Host) -> Option<Arc<ClientConfig>> {
+    let tls = host.tls.as_ref()?;
+    let verifier = Arc::new(target::TargetVerifier::new(tls));
+    let key = config.client_key.as_ref().filter(|_| tls.present_certificate);
+    Some(Arc::new(client_config_with(verifier, key)))
+}
+
+/// A client configuration with this judge of certificates, showing `key` when asked for one.
+pub fn client_config_with(
+    verifier: Arc<dyn ServerCertVerifier>,
+    key: Option<&Arc<CertifiedKey>>,
+) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .expect("the provider has suites for both versions")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    match key {
+        Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key.clone()))),
+        None => builder.with_no_client_auth(),
+    }
+}
+
+/// Trust anchors out of certificates; what cannot be an anchor is left out.
+pub fn roots(certificates: &[rustls_pki_types::CertificateDer<'static>]) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(certificates.iter().cloned());
+    store
+}
+
+/// aws-lc-rs with X25519 first: the hybrid with ML-KEM is there for whoever prefers it, and costs nothing otherwise.
+fn provider() -> Arc<CryptoProvider> {
+    use aws_lc_rs::kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768};
+    let kx_groups = vec![X25519, X25519MLKEM768, SECP256R1, SECP384R1];
+    Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
+}
+
+/// Chooses the certificate by SNI: exact name, then wildcard, then the default.
+#[derive(Debug)]
+struct BySni {
+    by_name: HashMap<String, Arc<CertifiedKey>>,
+    default: Arc<CertifiedKey>,
+}
+
+impl BySni {
+    fn new(certificates: &[Certificate]) -> Self {
+        let mut by_name = HashMap::new();
+        for certificate in certificates {
+            for name in &certificate.names {
+                by_name.entry(name.clone()).or_insert_with(|| certificate.key.clone());
+            }
+        }
+        Self { by_name, default: certificates[0].key.clone() }
+    }
+
+    fn choose(&self, sni: Option<&str>) -> &Arc<CertifiedKey> {
+        let Some(name) = sni else { return &self.default };
+        let name = name.to_ascii_lowercase();
+        // RFC 6125 6.4.3: the star stands for exactly the leftmost label.
+        let wildcard = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+        let found = self.by_name.get(&name).or_else(|| self.by_name.get(&wildcard?));
+        found.unwrap_or(&self.default)
+    }
+}
+
+impl ResolvesServerCert for BySni {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.choose(hello.server_name()).clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(names: &[&str]) -> Certificate {
+        let made = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap();
+        let signer =
+            aws_lc_rs::sign::any_supported_type(&made.signing_key.serialize_der().try_into().unwrap())
+                .unwrap();
+        Certificate {
+            key: Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], signer)),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn sni_chooses_exact_then_wildcard_then_default() {
+        let all =
+            [certificate(&["a.example"]), certificate(&["*.example.com"]), certificate(&["x.example.com"])];
+        let chooser = BySni::new(&all);
+        for (sni, index) in [
+            (Some("a.example"), 0),
+            (Some("X.Example.com"), 2),
+            (Some("y.example.com"), 1),
+            (Some("z.y.example.com"), 0),
+            (Some("example.com"), 0),
+            (None, 0),
+        ] {
+            assert!(Arc::ptr_eq(chooser.choose(sni), &all[index].key), "{sni:?}");
+        }
+    }
+}
