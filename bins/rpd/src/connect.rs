@@ -1,0 +1,168 @@
+//! To a target: addresses in turn, a time-out for each, TLS included.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use rp_route::leg::{Leg, Transport};
+use rustls_pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
+
+use crate::{
+    config::{Keepalive, Limits, Target},
+    protocol::Protocol,
+    state::Destination,
+    stream::Stream,
+};
+
+/// No target of a host could be reached.
+#[derive(Debug)]
+pub struct Unreachable {
+    /// Whether the last attempt ran into `limits.connect`.
+    pub timed_out: bool,
+    /// What was tried and how it failed, attempt by attempt.
+    pub attempts: String,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.attempts)
+    }
+}
+
+/// Connects to the first target of `destination` that takes the connection.
+///
+/// # Errors
+/// What happened at each target, when none did.
+pub async fn connect(
+    destination: &Destination,
+    protocol: Protocol,
+    leg: Leg,
+    limits: &Limits,
+    resolver: &Resolver,
+) -> Result<Stream, Unreachable> {
+    let mut failed = Unreachable { timed_out: false, attempts: String::new() };
+    for target in &destination.host.targets {
+        let addresses = match resolver.resolve(target).await {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                failed.note(target, &error, false);
+                continue;
+            }
+        };
+        for address in addresses {
+            let address = SocketAddr::new(address, leg.port);
+            let attempt = attempt(destination, target, protocol, leg.transport, address, limits);
+            match timeout(limits.connect, attempt).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failed.note(&address, &error, false),
+                Err(_) => failed.note(&address, &"no connection within limits.connect", true),
+            }
+            resolver.forget(target);
+        }
+    }
+    Err(failed)
+}
+
+impl Unreachable {
+    fn note(&mut self, whom: &impl fmt::Display, error: &impl fmt::Display, timed_out: bool) {
+        let separator = if self.attempts.is_empty() { "" } else { "; " };
+        self.attempts.push_str(&format!("{separator}{whom}: {error}"));
+        self.timed_out = timed_out;
+    }
+}
+
+async fn attempt(
+    destination: &Destination,
+    target: &Target,
+    protocol: Protocol,
+    transport: Transport,
+    address: SocketAddr,
+    limits: &Limits,
+) -> io::Result<Stream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(source) =
+        destination.host.source_address.filter(|source| source.is_ipv4() == address.is_ipv4())
+    {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    let stream = socket.connect(address).await?;
+    prepare(&stream, protocol, &limits.keepalive)?;
+    if transport == Transport::Tcp {
+        return Ok(stream.into());
+    }
+    let missing = || io::Error::other("no tls.verify, or no usable server name");
+    let connector = destination.connector().ok_or_else(missing)?;
+    let name: ServerName<'static> = destination.server_name(target).ok_or_else(missing)?;
+    Ok(connector.connect(name, stream).await?.into())
+}
+
+/// What every socket gets, of clients and of targets: no delay, and probes that find a peer that has vanished.
+///
+/// # Errors
+/// The socket's.
+pub fn prepare(stream: &TcpStream, protocol: Protocol, keepalive: &Keepalive) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (after, apart) = match protocol {
+        Protocol::H323 => (keepalive.h323, PROBES_APART),
+        Protocol::Sip => (keepalive.sip, PROBES_APART_SIP),
+        Protocol::Ldap => (keepalive.ldap, PROBES_APART),
+        Protocol::Http => (keepalive.http, PROBES_APART),
+    };
+    if after.is_zero() {
+        return Ok(());
+    }
+    let probes = TcpKeepalive::new().with_time(after).with_interval(apart).with_retries(PROBES);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
+}
+
+const PROBES: u32 = 4;
+const PROBES_APART: Duration = Duration::from_secs(30);
+/// The pings of a SIP phone end here, so a dead one is found here.
+const PROBES_APART_SIP: Duration = Duration::from_secs(15);
+
+/// DNS answers, kept for half a minute: getaddrinfo tells no time to live.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    known: Mutex<HashMap<String, (Instant, Vec<IpAddr>)>>,
+}
+
+impl Resolver {
+    async fn resolve(&self, target: &Target) -> io::Result<Vec<IpAddr>> {
+        let name = match target {
+            Target::Address(address) => return Ok(vec![*address]),
+            Target::Name(name) => name,
+        };
+        if let Some(addresses) = self.recent(name) {
+            return Ok(addresses);
+        }
+        let addresses: Vec<IpAddr> =
+            tokio::net::lookup_host((name.as_str(), 0)).await?.map(|address| address.ip()).collect();
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.insert(name.clone(), (Instant::now(), addresses.clone()));
+        Ok(addresses)
+    }
+
+    fn recent(&self, name: &str) -> Option<Vec<IpAddr>> {
+        let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (at, addresses) = known.get(name)?;
+        (at.elapsed() < KEPT).then(|| addresses.clone())
+    }
+
+    /// After a failure the name is asked for anew.
+    fn forget(&self, target: &Target) {
+        if let Target::Name(name) = target {
+            self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
+        }
+    }
+}
+
+const KEPT: Duration = Duration::from_secs(30);

@@ -1,0 +1,21 @@
+//! The proxy engine. `rpd` the binary is a thin shell around this; tests start it in-process.
+//!
+//! A connection flows one way: [`server`] accepts it, [`session`] serves it from top to bottom and says what
+//! became of it, and `server` tells the log. `docs/ARCHITECTURE.md` draws the house.
+
+#![allow(unreachable_pub, reason = "in a private module, pub says what other rooms may use")]
+
+mod cancel;
+pub mod cli;
+pub mod config;
+mod connect;
+mod limits;
+pub mod logging;
+pub mod outcome;
+pub mod protocol;
+mod scratch;
+pub mod server;
+mod session;
+mod state;
+mod stream;
+pub mod tls;

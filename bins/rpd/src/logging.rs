@@ -1,0 +1,160 @@
+//! One line a connection or request: who, what, where to, and why not.
+
+use std::{fmt, io::IsTerminal};
+
+use rp_route::leg::{Leg, Transport};
+use tracing::{Level, debug, field::display, info, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt};
+
+use crate::{
+    config::{self, Format, Log},
+    outcome::{Cause, End, Facts, Observation, Record, Refusal},
+    protocol::Protocol,
+};
+
+/// Sends the log to standard error, as the configuration says. Only the first call counts.
+pub fn start(log: &Log) {
+    let level = match log.level {
+        config::Level::Error => LevelFilter::from(Level::ERROR),
+        config::Level::Warn => Level::WARN.into(),
+        config::Level::Info => Level::INFO.into(),
+        config::Level::Debug => Level::DEBUG.into(),
+        config::Level::Trace => Level::TRACE.into(),
+    };
+    let _ = tracing_subscriber::registry().with(layer(log.format).with_filter(level)).try_init();
+}
+
+fn layer<S>(format: Format) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // systemd sets this for services whose output goes to the journal, which has time stamps of its own.
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    match format {
+        Format::Json => Box::new(lines.json().flatten_event(true)),
+        Format::Auto if journal => Box::new(lines.with_ansi(false).without_time()),
+        Format::Auto | Format::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal())),
+    }
+}
+
+/// The end of a connection.
+pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End) {
+    let protocol = facts.listener.kind.protocol;
+    match end {
+        End::Refused(refusal) if log.rejected => refused(facts, record, refusal),
+        // Its requests have had lines of their own.
+        End::Served(cause) if protocol == Protocol::Http && record.status != Some(101) => {
+            debug!(conn = facts.id, source = %facts.source, end = %cause, "closed");
+        }
+        End::Served(cause) if log.forwarded => forwarded(facts, record, Some(cause)),
+        End::Served(_) | End::Refused(_) => {}
+        End::Gone => debug!(conn = facts.id, listener = %facts.listener.kind, source = %facts.source, "gone"),
+    }
+}
+
+/// A request on a living connection.
+pub fn request(log: &Log, facts: &Facts, _: Protocol, record: &Record, observation: &Observation) {
+    match observation {
+        Observation::Refused(refusal) if log.rejected => refused(facts, record, refusal),
+        Observation::Forwarded if log.forwarded => forwarded(facts, record, None),
+        Observation::Refused(_) | Observation::Forwarded => {}
+    }
+}
+
+fn refused(facts: &Facts, record: &Record, refusal: &Refusal) {
+    info!(
+        conn = facts.id,
+        listener = %facts.listener.kind,
+        source = %facts.source,
+        reason = %refusal.reason,
+        detail = (!refusal.detail.is_empty()).then(|| display(Safe(&refusal.detail))),
+        name = record.name.as_deref().map(|name| display(Safe(name))),
+        request = record.request.as_deref().map(|request| display(Safe(request))),
+        host = record.host.as_deref(),
+        leg = record.leg.map(|leg| display(LegText(leg))),
+        sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
+        tls = record.tls.as_ref().map(|tls| tls.version),
+        status = record.status,
+        ms = millis(facts),
+        "refused"
+    );
+}
+
+fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
+    info!(
+        conn = facts.id,
+        listener = %facts.listener.kind,
+        source = %facts.source,
+        name = record.name.as_deref().map(|name| display(Safe(name))),
+        request = record.request.as_deref().map(|request| display(Safe(request))),
+        host = record.host.as_deref(),
+        leg = record.leg.map(|leg| display(LegText(leg))),
+        target = record.target.map(display),
+        sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
+        tls = record.tls.as_ref().map(|tls| tls.version),
+        status = record.status,
+        up = record.octets.0,
+        down = record.octets.1,
+        ms_key = record.key_after,
+        ms = millis(facts),
+        end = end.map(display),
+        "forwarded"
+    );
+}
+
+fn millis(facts: &Facts) -> u64 {
+    u64::try_from(facts.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Text from the network: nothing in it can end a line or colour a terminal, and it is cut.
+struct Safe<'a>(&'a str);
+
+impl fmt::Display for Safe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut written = 0;
+        for c in self.0.chars() {
+            if written >= LONGEST {
+                return f.write_str("…");
+            }
+            if c.is_control() || is_misleading(c) {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+            written += c.len_utf8();
+        }
+        Ok(())
+    }
+}
+
+/// Marks that reorder or hide what a terminal shows (Unicode's bidirectional and zero-width ones).
+fn is_misleading(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+const LONGEST: usize = 256;
+
+struct LegText(Leg);
+
+impl fmt::Display for LegText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transport = match self.0.transport {
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+        };
+        write!(f, "{transport}/{}", self.0.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_the_network_cannot_break_a_line() {
+        assert_eq!(Safe("a\r\nb\u{1b}[31m").to_string(), "a\\u{d}\\u{a}b\\u{1b}[31m");
+        assert_eq!(Safe("\u{202e}moc").to_string(), "\\u{202e}moc");
+        assert_eq!(Safe(&"x".repeat(300)).to_string().len(), 256 + "…".len());
+    }
+}

@@ -1,0 +1,204 @@
+//! What becomes of a connection: the facts it started with, what was learnt about it, and how it ended.
+//!
+//! A session fills in a [`Record`] as it learns, and returns an [`End`]; what happens to a single request on a
+//! living connection it tells as an [`Observation`]. It neither logs nor counts: `server` does both.
+
+use std::{fmt, net::SocketAddr, time::Instant};
+
+use rp_route::leg::Leg;
+
+use crate::{config::Listener, protocol::Protocol};
+
+/// What is known of a connection when it is accepted.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its number, in the order of arrival.
+    pub id: u64,
+    /// The listener, with the address that it really has.
+    pub listener: Listener,
+    /// The client.
+    pub source: SocketAddr,
+    /// When it was accepted; the first time-outs count from here.
+    pub accepted: Instant,
+}
+
+/// What was learnt on the way. Texts from the network stand here as received; the log escapes them.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// What was agreed with a TLS client.
+    pub tls: Option<TlsFacts>,
+    /// The name that was looked up.
+    pub name: Option<String>,
+    /// What was asked, in the protocol's own words: method, kind of message, request.
+    pub request: Option<String>,
+    /// The host found, by its first name.
+    pub host: Option<String>,
+    /// Transport and port of the leg to it.
+    pub leg: Option<Leg>,
+    /// Where the leg leads.
+    pub target: Option<SocketAddr>,
+    /// The answer's status, in HTTP.
+    pub status: Option<u16>,
+    /// Octets from the client to the service and back.
+    pub octets: (u64, u64),
+    /// Milliseconds from accept until the name was known.
+    pub key_after: Option<u32>,
+}
+
+/// The client's side of a TLS connection.
+#[derive(Clone, Debug)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The server name asked for.
+    pub sni: Option<String>,
+    /// The certificates that the client showed, its own first; DER.
+    pub certificates: Vec<rustls_pki_types::CertificateDer<'static>>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was served, and ended in the ordinary way or by one of these causes.
+    Served(Cause),
+    /// It was not let through.
+    Refused(Refusal),
+    /// The client went away before it had asked for anything.
+    Gone,
+}
+
+/// Why a served connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Both sides closed.
+    Closed,
+    /// The client's side broke.
+    ClientLost,
+    /// The service's side broke.
+    TargetLost,
+    /// A time-out fired, by the name of its key.
+    TimedOut(&'static str),
+    /// This proxy shut down.
+    Shutdown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed"),
+            Self::ClientLost => f.write_str("client-lost"),
+            Self::TargetLost => f.write_str("target-lost"),
+            Self::TimedOut(limit) => write!(f, "timed-out {limit}"),
+            Self::Shutdown => f.write_str("shutdown"),
+        }
+    }
+}
+
+/// A refusal: its reason from the registry, and the particulars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The word in log and metrics.
+    pub reason: Reason,
+    /// What the administrator needs to know beyond it; may be empty.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal without particulars.
+    pub fn new(reason: Reason) -> Self {
+        Self { reason, detail: String::new() }
+    }
+
+    /// A refusal with particulars.
+    pub fn because(reason: Reason, detail: impl fmt::Display) -> Self {
+        Self { reason, detail: detail.to_string() }
+    }
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Something that happened to one request while its connection lives on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// It was forwarded and answered.
+    Forwarded,
+    /// It was refused, in the protocol's own words.
+    Refused(Refusal),
+}
+
+/// Why something is refused: the registry of words for configuration, log, metrics and page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Not the protocol, or broken framing.
+    Malformed,
+    /// Over a size limit.
+    TooLarge,
+    /// No name that could be looked up.
+    NoName,
+    /// No host of this name.
+    UnknownHost,
+    /// The host has no port for this protocol.
+    NotForwarded,
+    /// The source is not in the host's networks.
+    NetworkNotAllowed,
+    /// No entry of the host's URLs allows this one.
+    UrlNotAllowed,
+    /// An HTTP method that is not passed.
+    MethodNotAllowed,
+    /// SNI names one host, the request another.
+    Misdirected,
+    /// Something came, but not the whole first message in time.
+    FirstMessageTimeout,
+    /// Nothing came in time.
+    Silent,
+    /// The TLS handshake was not done in time.
+    HandshakeTimeout,
+    /// The TLS handshake failed.
+    HandshakeFailed,
+    /// No target of the host could be reached.
+    TargetUnreachable,
+    /// The target's answer is not HTTP, or none came.
+    TargetFailed,
+    /// Too many connections of one source.
+    SourceLimit,
+}
+
+impl Reason {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too-large",
+            Self::NoName => "no-name",
+            Self::UnknownHost => "unknown-host",
+            Self::NotForwarded => "not-forwarded",
+            Self::NetworkNotAllowed => "network-not-allowed",
+            Self::UrlNotAllowed => "url-not-allowed",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::Misdirected => "misdirected",
+            Self::FirstMessageTimeout => "first-message-timeout",
+            Self::Silent => "silent",
+            Self::HandshakeTimeout => "handshake-timeout",
+            Self::HandshakeFailed => "handshake-failed",
+            Self::TargetUnreachable => "target-unreachable",
+            Self::TargetFailed => "target-failed",
+            Self::SourceLimit => "source-limit",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where sessions tell what happens; `server` listens.
+pub trait Observer: Send + Sync {
+    /// A request on a living connection was forwarded or refused.
+    fn observe(&self, facts: &Facts, protocol: Protocol, record: &Record, observation: &Observation);
+}

@@ -1,0 +1,45 @@
+//! The one read buffer of a worker. Idle connections hold none: whoever has something to read borrows this for
+//! the moment, and keeps only what could not be passed on.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reads once from `stream` and hands what came to `with`; an empty slice is the end of the stream.
+///
+/// The buffer grows while reads fill it: bulk needs few large reads, everything else little memory.
+///
+/// # Errors
+/// The stream's.
+pub fn poll_read_with<S: AsyncRead + Unpin, T>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    with: impl FnOnce(&mut Context<'_>, &[u8]) -> T,
+) -> Poll<io::Result<T>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        if scratch.is_empty() {
+            scratch.resize(SMALLEST, 0);
+        }
+        let mut buffer = ReadBuf::new(scratch);
+        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+        let full = buffer.remaining() == 0;
+        let result = with(cx, buffer.filled());
+        if full && scratch.len() < LARGEST {
+            let larger = scratch.len() * 2;
+            scratch.resize(larger, 0);
+        }
+        Poll::Ready(Ok(result))
+    })
+}
+
+const SMALLEST: usize = 64 * 1024;
+const LARGEST: usize = 256 * 1024;

@@ -1,0 +1,364 @@
+//! Listeners, workers, and the two ends of every connection: admitting it, and telling what became of it.
+
+use std::{
+    collections::HashMap,
+    hash::RandomState,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::{error, warn};
+
+use crate::{
+    cancel::{Cancel, Request},
+    config::{Config, Listener, Runtime},
+    logging,
+    outcome::{End, Facts, Observation, Observer, Reason, Record, Refusal},
+    protocol::Protocol,
+    session::Session,
+    state::State,
+};
+
+/// A proxy at work.
+pub struct Running {
+    listeners: Vec<Listener>,
+    phase: watch::Sender<Request>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("listen.{}: {} cannot be listened on: {error}{}", listener.kind, listener.address, remedy(error))]
+    Listen {
+        /// Which.
+        listener: Listener,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A thread or runtime could not be made.
+    #[error("a worker could not be started: {0}")]
+    Worker(#[from] io::Error),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            " (another program has this port: stop it, or listen on another port and map it on the router)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            " (ports below 1024 need CAP_NET_BIND_SERVICE or systemd's socket activation)"
+        }
+        io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
+        _ => "",
+    }
+}
+
+/// Starts the proxy: every listener is bound before any is served.
+///
+/// # Errors
+/// The first thing that could not be had; nothing is left running then.
+pub fn start(config: Config) -> Result<Running, StartError> {
+    let workers =
+        config.workers.or_else(|| Some(std::thread::available_parallelism().ok()?.get())).unwrap_or(1);
+    let listeners = config.listeners.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
+    let sockets = if config.runtime == Runtime::Shared { 1 } else { workers };
+    let mut bound = Vec::new();
+    for _ in 0..sockets {
+        let all = listeners.iter().map(|listener| Ok((*listener, bind(listener, true, config.backlog)?)));
+        bound.push(all.collect::<Result<Vec<_>, StartError>>()?);
+    }
+    let (phase, _) = watch::channel(Request::None);
+    let runtime = config.runtime;
+    let server = Arc::new(Server::new(config));
+    let mut threads = Vec::new();
+    for (index, sockets) in bound.into_iter().enumerate() {
+        let runtime = match runtime {
+            Runtime::PerCore => runtime::Builder::new_current_thread().enable_all().build()?,
+            Runtime::Shared => {
+                runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?
+            }
+        };
+        let (server, phase) = (server.clone(), phase.subscribe());
+        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+        threads.push(thread.spawn(move || runtime.block_on(worker(server, sockets, phase)))?);
+    }
+    Ok(Running { listeners, phase, workers: threads })
+}
+
+impl Running {
+    /// The listeners with the ports that they really have.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// A handle to end it from elsewhere.
+    pub fn stop(&self) -> Stop {
+        Stop(self.phase.clone())
+    }
+
+    /// Waits for the end that [`Stop::drain`] or [`Stop::close`] began.
+    pub fn join(self) {
+        for worker in self.workers {
+            if worker.join().is_err() {
+                error!("a worker ended by a panic");
+            }
+        }
+    }
+}
+
+/// Ends a proxy.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Sender<Request>);
+
+impl Stop {
+    /// Stops accepting, lets exchanges end, and closes what is left after `limits.drain`.
+    pub fn drain(&self) {
+        self.ask(Request::Drain);
+    }
+
+    /// Closes everything now.
+    pub fn close(&self) {
+        self.ask(Request::Close);
+    }
+
+    fn ask(&self, request: Request) {
+        self.0.send_if_modified(|phase| {
+            let more = *phase < request;
+            *phase = request.max(*phase);
+            more
+        });
+    }
+}
+
+struct Server {
+    state: ArcSwap<State>,
+    registry: Registry,
+    next_id: AtomicU64,
+}
+
+/// The living connections.
+struct Registry {
+    /// One a connection: at the cap, accepting stops and the backlog holds.
+    permits: Arc<Semaphore>,
+    capacity: u32,
+    connections: Mutex<HashMap<u64, Arc<Cancel>>>,
+    per_source: Mutex<HashMap<IpAddr, u32, RandomState>>,
+}
+
+impl Server {
+    fn new(config: Config) -> Self {
+        let capacity = config.limits.max_connections.unwrap_or_else(default_capacity);
+        Self {
+            registry: Registry {
+                permits: Arc::new(Semaphore::new(capacity as usize)),
+                capacity,
+                connections: Mutex::default(),
+                per_source: Mutex::default(),
+            },
+            state: ArcSwap::from_pointee(State::build(config)),
+            next_id: AtomicU64::new(1),
+        }
+    }
+
+    /// Takes a new connection in, or closes it at once, without a word, before TLS.
+    fn admit(
+        self: &Arc<Self>,
+        socket: TcpStream,
+        source: SocketAddr,
+        listener: Listener,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let state = self.state.load_full();
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let facts = Facts { id, listener, source, accepted: Instant::now() };
+        let key = source_key(source.ip());
+        if !self.registry.enter(key, state.config.limits.connections_per_source) {
+            // A reset leaves no TIME_WAIT behind.
+            let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+            let refusal = Refusal::because(Reason::SourceLimit, "limits.connections-per-source");
+            self.finish(&facts, &Record::default(), &End::Refused(refusal));
+            return;
+        }
+        let cancel = Arc::new(Cancel::new());
+        lock(&self.registry.connections).insert(id, cancel.clone());
+        let entry = Entry { server: self.clone(), id, key, _permit: permit };
+        let observer: Arc<dyn Observer> = self.clone();
+        tokio::spawn(async move {
+            let entry = entry;
+            let mut session = Session { facts, state, record: Record::default(), cancel, observer };
+            let end = session.run(socket).await;
+            entry.server.finish(&session.facts, &session.record, &end);
+        });
+    }
+
+    /// The end of every connection.
+    fn finish(&self, facts: &Facts, record: &Record, end: &End) {
+        logging::connection(&self.state.load().config.log, facts, record, end);
+    }
+}
+
+impl Observer for Server {
+    fn observe(&self, facts: &Facts, protocol: Protocol, record: &Record, observation: &Observation) {
+        logging::request(&self.state.load().config.log, facts, protocol, record, observation);
+    }
+}
+
+/// Takes its connection out of the registry, also when its task ends by a panic.
+struct Entry {
+    server: Arc<Server>,
+    id: u64,
+    key: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock(&self.server.registry.connections).remove(&self.id);
+        self.server.registry.leave(self.key);
+    }
+}
+
+impl Registry {
+    fn enter(&self, key: IpAddr, most: u32) -> bool {
+        let mut per_source = lock(&self.per_source);
+        let count = per_source.entry(key).or_insert(0);
+        let free = *count < most;
+        *count += u32::from(free);
+        free
+    }
+
+    fn leave(&self, key: IpAddr) {
+        let mut per_source = lock(&self.per_source);
+        if let Some(count) = per_source.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                per_source.remove(&key);
+            }
+        }
+    }
+
+    fn ask_all(&self, request: Request) {
+        for cancel in lock(&self.connections).values() {
+            cancel.ask(request);
+        }
+    }
+
+    /// Waits until the last connection is gone.
+    async fn emptied(&self) {
+        let _ = self.permits.acquire_many(self.capacity).await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What counts as one source: an IPv4 address, or the /64 that one IPv6 site has.
+fn source_key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(network.into())
+        }
+        address => address,
+    }
+}
+
+/// One worker: accepts until told to stop, then waits for its connections.
+async fn worker(
+    server: Arc<Server>,
+    sockets: Vec<(Listener, std::net::TcpListener)>,
+    mut phase: watch::Receiver<Request>,
+) {
+    let mut accepting = JoinSet::new();
+    for (listener, socket) in sockets {
+        match TcpListener::from_std(socket) {
+            Ok(socket) => {
+                accepting.spawn(accept(server.clone(), listener, socket));
+            }
+            Err(error) => error!(listener = %listener.kind, %error, "a listener could not be started"),
+        }
+    }
+    let _ = phase.wait_for(|phase| *phase >= Request::Drain).await;
+    accepting.shutdown().await;
+    server.registry.ask_all(Request::Drain);
+    tokio::select! {
+        () = server.registry.emptied() => return,
+        _ = phase.wait_for(|phase| *phase == Request::Close) => {}
+        () = sleep(server.state.load().config.limits.drain) => {}
+    }
+    server.registry.ask_all(Request::Close);
+    let _ = timeout(LAST_WORDS, server.registry.emptied()).await;
+}
+
+async fn accept(server: Arc<Server>, listener: Listener, socket: TcpListener) {
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let Ok(permit) = server.registry.permits.clone().acquire_owned().await else { return };
+        match socket.accept().await {
+            Ok((stream, source)) => {
+                pause = SHORTEST_PAUSE;
+                server.admit(stream, source, listener, permit);
+            }
+            Err(error) => {
+                // Out of files, most likely. The connection stays in the backlog, so trying at once would spin.
+                warn!(listener = %listener.kind, %error, "accepting failed");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// For connections that were told to close.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Finds out whether an address is free, and which port 0 becomes. Workers share ports with `SO_REUSEPORT`, with which
+/// a second proxy of the same user would silently take half of the connections; so each is bound once without it.
+fn probe(listener: &Listener) -> Result<Listener, StartError> {
+    let socket = bind(listener, false, 1)?;
+    let address = socket.local_addr().map_err(|error| StartError::Listen { listener: *listener, error })?;
+    Ok(Listener { address, ..*listener })
+}
+
+fn bind(listener: &Listener, shared: bool, backlog: u16) -> Result<std::net::TcpListener, StartError> {
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(listener.address), Type::STREAM, None)?;
+        if listener.address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(shared)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&listener.address.into())?;
+        socket.listen(i32::from(backlog))?;
+        Ok(socket.into())
+    };
+    bind().map_err(|error| StartError::Listen { listener: *listener, error })
+}
+
+/// 40 % of the open files, of which every connection takes two; at most 50,000.
+fn default_capacity() -> u32 {
+    let files = crate::limits::raise_open_files();
+    u32::try_from(files * 2 / 5).unwrap_or(u32::MAX).clamp(16, 50_000)
+}

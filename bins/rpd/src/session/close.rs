@@ -1,0 +1,37 @@
+//! The last words on a connection: an answer that must arrive before the connection ends.
+
+use std::{future::poll_fn, time::Duration};
+
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+use crate::{scratch, stream::Stream};
+
+/// Sends `answer`, shuts down writing, reads and drops until the peer ends or [`LINGER`] is over, then closes.
+///
+/// Closing at once with unread input would send a reset, which can destroy the answer on its way.
+pub(super) async fn with_answer(mut stream: Stream, answer: &[u8]) {
+    let words = async {
+        if !answer.is_empty() && stream.write_all(answer).await.is_err() {
+            return;
+        }
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut dropped = 0;
+        while dropped < DROPPED_AT_MOST {
+            let read = poll_fn(|cx| scratch::poll_read_with(&mut stream, cx, |_, octets| octets.len())).await;
+            match read {
+                Ok(0) | Err(_) => return,
+                Ok(more) => dropped += more,
+            }
+        }
+    };
+    // Whatever is left after this is the peer's loss.
+    let _ = timeout(LINGER, words).await;
+}
+
+/// How long a refused peer may take to read its answer and go.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Octets of a refused peer that are read and dropped.
+const DROPPED_AT_MOST: usize = 64 * 1024;

@@ -1,0 +1,196 @@
+//! The beginning of a connection: read until the extractor has decided, within the limits of size and time.
+
+use std::{
+    future::poll_fn,
+    io,
+    num::NonZeroUsize,
+    task::{Poll, ready},
+    time::{Duration, Instant},
+};
+
+use memchr::memmem;
+use tokio::time::{timeout, timeout_at};
+
+use crate::{
+    cancel::{Cancel, Request},
+    config::Limits,
+    outcome::{Cause, End, Facts, Reason, Refusal},
+    scratch,
+    stream::Stream,
+};
+
+/// What has been read of a connection, and not yet been passed on.
+pub(super) struct Head {
+    /// The client.
+    pub(super) stream: Stream,
+    /// Its octets, from the first one that no answer of ours has used up.
+    pub(super) octets: Vec<u8>,
+}
+
+/// By when the first message must be there.
+#[derive(Clone, Copy)]
+pub(super) struct Deadlines {
+    first_byte: Instant,
+    first_message: Instant,
+}
+
+impl Deadlines {
+    /// Those of a connection that has just been accepted.
+    pub(super) fn of(facts: &Facts, limits: &Limits) -> Self {
+        Self::from(facts.accepted, limits)
+    }
+
+    /// Those that count from `start`.
+    pub(super) fn from(start: Instant, limits: &Limits) -> Self {
+        Self { first_byte: start + limits.first_byte, first_message: start + limits.first_message }
+    }
+
+    /// Those of a message that has begun at `start`, and may take this long.
+    pub(super) fn begun(start: Instant, message: Duration) -> Self {
+        Self { first_byte: start + message, first_message: start + message }
+    }
+}
+
+/// As long as timers reach.
+const FOR_EVER: Duration = Duration::from_secs(366 * 86_400);
+
+/// How an extractor's octets arrive, which decides when to ask it again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Lengths: it says exactly how much is missing.
+    Lengths,
+    /// Lines up to an empty one: it can only say that more is missing.
+    Lines,
+}
+
+impl Head {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, octets: Vec::new() }
+    }
+
+    /// Waits for the first octet of a further message, at most `idle` (zero: for ever), which is called `limit`.
+    ///
+    /// # Errors
+    /// How the connection ended between two messages.
+    pub(super) async fn wait(
+        &mut self,
+        idle: Duration,
+        limit: &'static str,
+        cancel: &Cancel,
+    ) -> Result<(), End> {
+        if !self.octets.is_empty() {
+            return Ok(());
+        }
+        let idle = if idle.is_zero() { FOR_EVER } else { idle };
+        let read = poll_fn(|cx| {
+            if cancel.poll(Request::Drain, cx).is_ready() {
+                return Poll::Ready(Err(End::Served(Cause::Shutdown)));
+            }
+            let read = scratch::poll_read_with(&mut self.stream, cx, |_, octets| {
+                self.octets.extend_from_slice(octets);
+                octets.len()
+            });
+            match ready!(read) {
+                Ok(0) | Err(_) => Poll::Ready(Err(End::Served(Cause::Closed))),
+                Ok(_) => Poll::Ready(Ok(())),
+            }
+        });
+        timeout(idle, read).await.unwrap_or(Err(End::Served(Cause::TimedOut(limit))))
+    }
+
+    /// Reads until `decided` says so: `Ok` when a decision can be taken from the octets, `Err` with the number
+    /// that is missing at least.
+    ///
+    /// Asking at every octet would cost a dribbled head quadratic work. So an extractor of lengths is asked when
+    /// what it wants has come; one of lines when an empty line is among the new octets, or when the head has
+    /// grown by an eighth since, so that what can be refused early is.
+    ///
+    /// # Errors
+    /// How the connection ended instead.
+    pub(super) async fn fill(
+        &mut self,
+        framing: Framing,
+        largest: usize,
+        deadlines: Deadlines,
+        cancel: &Cancel,
+        decided: impl Fn(&[u8]) -> Result<(), NonZeroUsize>,
+    ) -> Result<(), End> {
+        let mut ask_at = 1;
+        loop {
+            if self.octets.len() >= ask_at || self.octets.len() >= largest {
+                match decided(&self.octets) {
+                    Ok(()) => return Ok(()),
+                    Err(_) if self.octets.len() >= largest => {
+                        return Err(Refusal::because(
+                            Reason::TooLarge,
+                            format_args!("more than {largest} octets"),
+                        )
+                        .into());
+                    }
+                    Err(more) => ask_at = self.octets.len() + step(framing, self.octets.len(), more),
+                }
+            }
+            let had = self.octets.len();
+            self.read(deadlines, cancel).await?;
+            if framing == Framing::Lines && ends_a_head(&self.octets, had) {
+                ask_at = 0;
+            }
+        }
+    }
+
+    /// Reads once and appends.
+    async fn read(&mut self, deadlines: Deadlines, cancel: &Cancel) -> Result<(), End> {
+        let nothing_yet = self.octets.is_empty();
+        let deadline = if nothing_yet { deadlines.first_byte } else { deadlines.first_message };
+        let read = poll_fn(|cx| {
+            if cancel.poll(Request::Close, cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+            }
+            scratch::poll_read_with(&mut self.stream, cx, |_, octets| {
+                self.octets.extend_from_slice(octets);
+                octets.len()
+            })
+        });
+        match timeout_at(deadline.into(), read).await {
+            Err(_) if nothing_yet => Err(Refusal::because(Reason::Silent, "limits.first-byte").into()),
+            Err(_) => Err(Refusal::because(Reason::FirstMessageTimeout, "limits.first-message").into()),
+            Ok(Ok(0) | Err(_)) => Err(End::Gone),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+}
+
+/// After how many more octets to ask again.
+fn step(framing: Framing, have: usize, more: NonZeroUsize) -> usize {
+    match framing {
+        Framing::Lengths => more.get(),
+        Framing::Lines => more.get().max(have / 8),
+    }
+}
+
+/// Whether an empty line ends among the octets from `from` on.
+fn ends_a_head(octets: &[u8], from: usize) -> bool {
+    memmem::find(&octets[from.saturating_sub(3)..], b"\r\n\r\n").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dribbled_head_of_lines_is_asked_a_logarithmic_number_of_times() {
+        let mut asked = 0;
+        let mut at = 1;
+        while at < 32 * 1024 {
+            asked += 1;
+            at += step(Framing::Lines, at, NonZeroUsize::MIN);
+        }
+        assert!(asked < 100, "{asked}");
+    }
+
+    #[test]
+    fn an_empty_line_is_found_across_reads() {
+        assert!(ends_a_head(b"GET / HTTP/1.1\r\n\r\n", 17));
+        assert!(!ends_a_head(b"GET / HTTP/1.1\r\n\r\nmore", 19));
+    }
+}

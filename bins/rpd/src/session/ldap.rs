@@ -1,0 +1,214 @@
+//! LDAP: the domain in the name of the first bind that has one names the host (RFC 4511 4.2).
+//!
+//! Until then the connection is unrouted, and answered here: healthy clients search or bind anonymously before
+//! they bind by name.
+
+use std::{sync::Arc, time::Instant};
+
+use rp_ldap::{
+    Auth, Bind, Error, Form, Invalid, Key, MAX_DOMAIN, MAX_FRAME, Reason as LdapReason, Request, ResultCode,
+    extract, messages,
+};
+use rp_route::leg::{Leg, Transport};
+use tokio::io::AsyncWriteExt;
+
+use super::{
+    Session, close,
+    head::{Deadlines, Framing, Head},
+    leg,
+    relay::Relay,
+};
+use crate::{
+    outcome::{End, Observation, Reason, Refusal},
+    protocol::Protocol,
+    state::Destination,
+};
+
+/// From the first octet to the relay.
+pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay, End> {
+    let incoming = head.stream.transport();
+    let mut deadlines = Deadlines::of(&session.facts, &session.state.config.limits);
+    // Healthy clients may try without a name first. So it is told once, when it is clear that no name will come.
+    let mut unnamed = None;
+    let mut answers = 0;
+    while answers < OWN_ANSWERS {
+        if let Err(end) = next_request(session, &mut head, deadlines).await {
+            return Err(unnamed.map_or(end, End::Refused));
+        }
+        let key = match extract(&head.octets) {
+            Ok(key) => key,
+            Err(Error::Invalid(invalid)) => return Err(refuse_invalid(head, &invalid).await),
+            Err(Error::Incomplete(_)) => return Err(End::Gone),
+        };
+        session.record.request = Some(key.to_string());
+        let answer = match decide(session, incoming, &key) {
+            Step::Open(destination, leg) => {
+                session.key_found();
+                match leg::open(session, Protocol::Ldap, &destination, leg).await {
+                    Ok(service) => {
+                        return Ok(session.relay(head.stream, head.octets, service, Protocol::Ldap));
+                    }
+                    Err(unreachable) => Answer::refused(
+                        ResultCode::UNAVAILABLE,
+                        "no connection to the directory",
+                        unreachable.into(),
+                    ),
+                }
+            }
+            Step::Answer(answer) => answer,
+            Step::Ignore => {
+                head.octets.drain(..key.frame_len);
+                continue;
+            }
+            Step::Leave => return Err(unnamed.map_or(End::Gone, End::Refused)),
+            Step::Disconnect(refusal) => {
+                close::with_answer(
+                    head.stream,
+                    &messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR),
+                )
+                .await;
+                return Err(refusal.into());
+            }
+        };
+        let octets =
+            messages::result(key.operation(), key.message_id, answer.code, answer.text).unwrap_or_default();
+        head.octets.drain(..key.frame_len);
+        head.stream.write_all(&octets).await.map_err(|_| End::Gone)?;
+        match answer.refusal {
+            Some(refusal) if answer.at_the_end => unnamed = Some(refusal),
+            Some(refusal) => session.observe(&Observation::Refused(refusal)),
+            None => {}
+        }
+        answers += 1;
+        deadlines = Deadlines::from(Instant::now(), &session.state.config.limits);
+    }
+    close::with_answer(head.stream, &[]).await;
+    Err(unnamed.map_or(End::Gone, End::Refused))
+}
+
+async fn next_request(session: &Session, head: &mut Head, deadlines: Deadlines) -> Result<(), End> {
+    head.fill(Framing::Lengths, MAX_FRAME, deadlines, &session.cancel, |octets| match extract(octets) {
+        Err(Error::Incomplete(more)) => Err(more),
+        _ => Ok(()),
+    })
+    .await
+}
+
+/// What to do with a request of a connection that has no route.
+enum Step {
+    /// Connect, and relay from this request on.
+    Open(Arc<Destination>, Leg),
+    /// Answer it here and go on.
+    Answer(Answer),
+    /// There is no answer to it.
+    Ignore,
+    /// The client says goodbye.
+    Leave,
+    /// End with a notice (4.4.1).
+    Disconnect(Refusal),
+}
+
+struct Answer {
+    code: ResultCode,
+    text: &'static str,
+    refusal: Option<Refusal>,
+    at_the_end: bool,
+}
+
+impl Answer {
+    fn plain(code: ResultCode, text: &'static str) -> Self {
+        Self { code, text, refusal: None, at_the_end: false }
+    }
+
+    fn refused(code: ResultCode, text: &'static str, refusal: Refusal) -> Self {
+        Self { code, text, refusal: Some(refusal), at_the_end: false }
+    }
+}
+
+fn decide(session: &mut Session, incoming: Transport, key: &Key<'_>) -> Step {
+    match key.request {
+        Request::Bind(bind) => decide_bind(session, incoming, &bind),
+        Request::Unbind => Step::Leave,
+        // 4.11: no answer is defined for it.
+        Request::Abandon { .. } => Step::Ignore,
+        Request::Extended { .. } if key.is_start_tls() => {
+            // 4.14.1: not supported by the configuration.
+            Step::Answer(Answer::plain(ResultCode::PROTOCOL_ERROR, "StartTLS is not offered here"))
+        }
+        // 4.1.1: what is no operation ends the session.
+        Request::Other(tag) if tag.answer().is_none() => {
+            Step::Disconnect(Refusal::because(Reason::Malformed, "an operation that LDAP does not have"))
+        }
+        _ => default_or(session, incoming, ResultCode::OPERATIONS_ERROR, "bind first"),
+    }
+}
+
+fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> Step {
+    let mut buffer = [0; MAX_DOMAIN];
+    let domain = bind.domain.text(&mut buffer);
+    session.record.name = domain.map(str::to_owned);
+    let sasl = matches!(bind.auth, Auth::Sasl { .. });
+    // EXTERNAL would authenticate this proxy's own certificate on a TLS leg; the others bypass every check.
+    if bind.auth.is_sasl("EXTERNAL") || matches!(bind.auth, Auth::Other(_)) {
+        return unnamed(ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND);
+    }
+    let table = session.state.table(Protocol::Ldap);
+    let found = domain.and_then(|domain| table.lookup(domain));
+    let counts =
+        |destination: &&Arc<Destination>| bind.domain.form != Form::Upn || destination.host.user_at_domain;
+    if let Some(destination) = found.filter(counts).cloned() {
+        return open(session, incoming, destination);
+    }
+    match bind.domain.form {
+        Form::Anonymous if !sasl => {
+            default_or(session, incoming, ResultCode::INAPPROPRIATE_AUTHENTICATION, "bind with a name")
+        }
+        _ if sasl => default_or(session, incoming, ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND),
+        _ => match table.default().cloned() {
+            Some(destination) => open(session, incoming, destination),
+            None => refuse_bind(leg::choose(session, Protocol::Ldap, incoming, None)),
+        },
+    }
+}
+
+/// One answer for an unknown name, a network and a leg that are not allowed: it tells nobody which domains exist.
+fn refuse_bind(chosen: Result<Leg, Refusal>) -> Step {
+    let refusal = chosen.err().unwrap_or(Refusal::new(Reason::UnknownHost));
+    Step::Answer(Answer::refused(ResultCode::INVALID_CREDENTIALS, "", refusal))
+}
+
+fn open(session: &mut Session, incoming: Transport, destination: Arc<Destination>) -> Step {
+    match leg::choose(session, Protocol::Ldap, incoming, Some(&destination)) {
+        Ok(leg) => Step::Open(destination, leg),
+        Err(refusal) => refuse_bind(Err(refusal)),
+    }
+}
+
+/// To the default host, if there is one; it takes whatever has no route otherwise.
+fn default_or(session: &mut Session, incoming: Transport, code: ResultCode, text: &'static str) -> Step {
+    match session.state.table(Protocol::Ldap).default().cloned() {
+        Some(destination) => open(session, incoming, destination),
+        None => unnamed(code, text),
+    }
+}
+
+fn unnamed(code: ResultCode, text: &'static str) -> Step {
+    let refusal =
+        Refusal::because(Reason::NoName, format_args!("answered {code}, and no bind with a name followed"));
+    Step::Answer(Answer { code, text, refusal: Some(refusal), at_the_end: true })
+}
+
+async fn refuse_invalid(head: Head, invalid: &Invalid) -> End {
+    let too_large = matches!(invalid.reason, LdapReason::TooLarge);
+    // Who cannot frame a message would not understand one.
+    let silent = too_large || invalid.in_outer_header();
+    let notice =
+        if silent { Vec::new() } else { messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR) };
+    close::with_answer(head.stream, &notice).await;
+    Refusal::because(if too_large { Reason::TooLarge } else { Reason::Malformed }, invalid).into()
+}
+
+const NAMED_BIND: &str = "simple bind with domain\\user or DN required";
+
+/// Answers of our own on one unrouted connection.
+const OWN_ANSWERS: u32 = 8;

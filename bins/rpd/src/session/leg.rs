@@ -1,0 +1,87 @@
+//! Which host, and which way to it: the questions between a name and a connection, the same for all protocols.
+
+use std::sync::Arc;
+
+use rp_route::leg::{Leg, Transport};
+
+use super::Session;
+use crate::{
+    connect::{self, connect},
+    outcome::{Reason, Refusal},
+    protocol::Protocol,
+    state::Destination,
+    stream::Stream,
+};
+
+/// Whether this source may use the protocol at the host found, and over which leg.
+///
+/// # Errors
+/// Why not: in the order host, networks, port.
+pub(super) fn choose(
+    session: &mut Session,
+    protocol: Protocol,
+    incoming: Transport,
+    destination: Option<&Arc<Destination>>,
+) -> Result<Leg, Refusal> {
+    let Some(destination) = destination else { return Err(unknown(session, protocol)) };
+    let host = &destination.host;
+    session.record.host = Some(host.label().to_owned());
+    let not_forwarded = || Refusal::because(Reason::NotForwarded, format_args!("host in line {}", host.line));
+    let service = host.services[protocol].as_ref().ok_or_else(not_forwarded)?;
+    let source = session.facts.source.ip();
+    if service.networks.as_ref().is_some_and(|networks| !networks.contains(source)) {
+        let detail = format!("{source} is not in {protocol}.networks of the host in line {}", host.line);
+        return Err(Refusal::because(Reason::NetworkNotAllowed, detail));
+    }
+    let leg = service.ports.leg(incoming).ok_or_else(not_forwarded)?;
+    session.record.leg = Some(leg);
+    Ok(leg)
+}
+
+/// A name that is known for another protocol is a gap in the configuration; one that is known for none may be an
+/// attack. The client is told the same, the administrator is not.
+fn unknown(session: &Session, protocol: Protocol) -> Refusal {
+    let Some(name) = session.record.name.as_deref() else { return Refusal::new(Reason::NoName) };
+    let elsewhere = Protocol::ALL.into_iter().find_map(|other| session.state.table(other).lookup(name));
+    match elsewhere {
+        Some(other) => {
+            let detail = format!("the host in line {} has no {protocol}", other.host.line);
+            Refusal::because(Reason::NotForwarded, detail)
+        }
+        None => Refusal::new(Reason::UnknownHost),
+    }
+}
+
+/// Connects to the host by the leg chosen.
+///
+/// # Errors
+/// `target-unreachable`, with every attempt.
+pub(super) async fn open(
+    session: &mut Session,
+    protocol: Protocol,
+    destination: &Destination,
+    leg: Leg,
+) -> Result<Stream, Unreachable> {
+    let state = &session.state;
+    let stream = connect(destination, protocol, leg, &state.config.limits, &state.resolver)
+        .await
+        .map_err(Unreachable)?;
+    session.record.target = stream.peer().ok();
+    Ok(stream)
+}
+
+/// No target took the connection.
+pub(super) struct Unreachable(connect::Unreachable);
+
+impl Unreachable {
+    /// Whether it was the time-out rather than a refusal.
+    pub(super) fn timed_out(&self) -> bool {
+        self.0.timed_out
+    }
+}
+
+impl From<Unreachable> for Refusal {
+    fn from(unreachable: Unreachable) -> Self {
+        Self::because(Reason::TargetUnreachable, unreachable.0)
+    }
+}

@@ -1,0 +1,137 @@
+//! One connection, from the accepted socket to its end, read from top to bottom:
+//! TLS, first message, name, host, leg, connection, relay.
+
+mod close;
+mod h323;
+mod head;
+mod http;
+mod ldap;
+mod leg;
+mod relay;
+mod sip;
+
+use std::sync::Arc;
+
+use rp_route::leg::Transport;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::server::TlsStream;
+
+use crate::{
+    cancel::{Cancel, Request},
+    config::Idle,
+    outcome::{Cause, End, Facts, Observation, Observer, Reason, Record, Refusal, TlsFacts},
+    protocol::{Kind, Protocol},
+    state::State,
+    stream::Stream,
+};
+use head::Head;
+use relay::Relay;
+
+/// A connection and all that it may use.
+pub struct Session {
+    /// What was known when it was accepted.
+    pub facts: Facts,
+    /// The configuration that was in force then.
+    pub state: Arc<State>,
+    /// What has been learnt since.
+    pub record: Record,
+    /// By which it is told to end.
+    pub cancel: Arc<Cancel>,
+    /// Who is told of single requests.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl Session {
+    /// Serves the connection and says how it ended.
+    pub async fn run(&mut self, socket: TcpStream) -> End {
+        // All that is needed before the relay is dropped before it: an idle relay should be small.
+        let mut relay = match Box::pin(self.set_up(socket)).await {
+            Ok(relay) => relay,
+            Err(end) => return end,
+        };
+        let cause = (&mut relay).await;
+        self.record.octets = relay.octets();
+        End::Served(cause)
+    }
+
+    /// Everything up to the relay; or how the connection ended without one.
+    async fn set_up(&mut self, socket: TcpStream) -> Result<Relay, End> {
+        let kind = self.facts.listener.kind;
+        let keepalive = &self.state.config.limits.keepalive;
+        crate::connect::prepare(&socket, kind.protocol, keepalive).map_err(|_| End::Gone)?;
+        let stream = match kind.transport {
+            Transport::Tcp => socket.into(),
+            Transport::Tls => self.handshake(socket, kind).await?,
+        };
+        let head = Head::new(stream);
+        match kind.protocol {
+            Protocol::H323 => h323::serve(self, head).await,
+            Protocol::Sip => sip::serve(self, head).await,
+            Protocol::Ldap => ldap::serve(self, head).await,
+            Protocol::Http => http::serve(self, head).await,
+        }
+    }
+
+    async fn handshake(&mut self, socket: TcpStream, kind: Kind) -> Result<Stream, End> {
+        let limits = &self.state.config.limits;
+        let left = limits.handshake.saturating_sub(self.facts.accepted.elapsed());
+        let acceptor = self.state.acceptor(kind).ok_or(End::Gone)?;
+        let handshake = async {
+            let _permit = self.state.handshakes.acquire().await;
+            acceptor.accept(socket).await
+        };
+        let stream = tokio::select! {
+            biased;
+            () = self.cancel.asked(Request::Close) => return Err(End::Served(Cause::Shutdown)),
+            done = timeout(left, handshake) => match done {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return Err(Refusal::because(Reason::HandshakeFailed, error).into()),
+                Err(_) => return Err(Refusal::because(Reason::HandshakeTimeout, "limits.handshake").into()),
+            },
+        };
+        self.record.tls = Some(tls_facts(&stream));
+        Ok(stream.into())
+    }
+
+    /// Tells of a request on the living connection.
+    fn observe(&self, observation: &Observation) {
+        self.observer.observe(&self.facts, self.facts.listener.kind.protocol, &self.record, observation);
+    }
+
+    /// Notes when the name became known.
+    fn key_found(&mut self) {
+        let elapsed = self.facts.accepted.elapsed().as_millis();
+        self.record.key_after = Some(u32::try_from(elapsed).unwrap_or(u32::MAX));
+    }
+
+    /// The relay between a client, of whom `first` is already read, and the service.
+    fn relay(&self, client: Stream, first: Vec<u8>, service: Stream, protocol: Protocol) -> Relay {
+        let Idle { h323, sip, ldap, http, .. } = self.state.config.limits.idle;
+        let idle = match protocol {
+            Protocol::H323 => (h323, "limits.idle.h323"),
+            Protocol::Sip => (sip, "limits.idle.sip"),
+            Protocol::Ldap => (ldap, "limits.idle.ldap"),
+            Protocol::Http => (http, "limits.idle.http"),
+        };
+        Relay::new((client, first), (service, Vec::new()), idle, self.cancel.clone())
+    }
+
+    /// The relay of an HTTP connection that has become something else.
+    fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, Vec<u8>)) -> Relay {
+        let idle = (self.state.config.limits.idle.tunnel, "limits.idle.tunnel");
+        Relay::new(client, service, idle, self.cancel.clone())
+    }
+}
+
+fn tls_facts(stream: &TlsStream<TcpStream>) -> TlsFacts {
+    let connection = stream.get_ref().1;
+    TlsFacts {
+        version: match connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "unknown",
+        },
+        sni: connection.server_name().map(str::to_owned),
+        certificates: connection.peer_certificates().unwrap_or_default().to_vec(),
+    }
+}

@@ -1,0 +1,102 @@
+//! All that one configuration gives the sessions: look-up tables and TLS configurations, built whole.
+
+use std::{hash::RandomState, sync::Arc};
+
+use rp_route::{leg::Transport, table::Table};
+use rustls_pki_types::ServerName;
+use tokio::sync::Semaphore;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::{
+    config::{Config, Host, Target},
+    connect::Resolver,
+    protocol::{Kind, PerProtocol, Protocol},
+    tls,
+};
+
+/// What sessions work with.
+pub struct State {
+    /// The configuration that this was built from.
+    pub config: Config,
+    /// DNS answers, kept for a while.
+    pub resolver: Resolver,
+    /// One permit a TLS handshake in progress, over all workers.
+    pub handshakes: Semaphore,
+    /// For tags and the like, which nobody should foresee.
+    pub random: RandomState,
+    tables: PerProtocol<Table<Arc<Destination>>>,
+    acceptors: Vec<(Kind, TlsAcceptor)>,
+}
+
+/// A host, ready to be connected to.
+pub struct Destination {
+    /// Its row.
+    pub host: Arc<Host>,
+    tls: Option<TlsConnector>,
+}
+
+impl Destination {
+    /// How to speak TLS with it; none where it has no rule for its certificate.
+    pub fn connector(&self) -> Option<&TlsConnector> {
+        self.tls.as_ref()
+    }
+
+    /// The name for SNI and for resumption: the configured one, else the target's own. Addresses send no SNI.
+    pub fn server_name(&self, target: &Target) -> Option<ServerName<'static>> {
+        let configured = self.host.tls.as_ref().and_then(|tls| tls.server_name.as_ref());
+        match (configured, target) {
+            (Some(name), _) | (None, Target::Name(name)) => ServerName::try_from(name.clone()).ok(),
+            (None, Target::Address(address)) => Some(ServerName::from(*address)),
+        }
+    }
+}
+
+impl State {
+    /// Builds everything; nothing can fail here that was not told when the configuration was read.
+    pub fn build(config: Config) -> Self {
+        let mut tables = PerProtocol::new(Protocol::ALL.map(|_| Table::new()));
+        for host in &config.hosts {
+            let tls = tls::client_config(&config, host).map(TlsConnector::from);
+            let destination = Arc::new(Destination { host: host.clone(), tls });
+            for protocol in Protocol::ALL {
+                insert(&mut tables[protocol], protocol, &destination);
+            }
+        }
+        let kinds = Kind::all().filter(|kind| kind.transport == Transport::Tls);
+        let acceptors =
+            kinds.filter_map(|kind| Some((kind, tls::server_config(&config, kind)?.into()))).collect();
+        Self {
+            resolver: Resolver::default(),
+            random: RandomState::new(),
+            handshakes: Semaphore::new(config.limits.handshakes as usize),
+            tables,
+            acceptors,
+            config,
+        }
+    }
+
+    /// The hosts of a protocol, by name.
+    pub fn table(&self, protocol: Protocol) -> &Table<Arc<Destination>> {
+        &self.tables[protocol]
+    }
+
+    /// How to take TLS connections on a listener of this kind.
+    pub fn acceptor(&self, kind: Kind) -> Option<&TlsAcceptor> {
+        self.acceptors.iter().find(|(of, _)| *of == kind).map(|(_, acceptor)| acceptor)
+    }
+}
+
+/// A name is in the table of a protocol only if the host forwards it: hosts may share a name and divide the
+/// protocols.
+fn insert(table: &mut Table<Arc<Destination>>, protocol: Protocol, destination: &Arc<Destination>) {
+    if destination.host.services[protocol].is_none() {
+        return;
+    }
+    for name in &destination.host.names {
+        // The configuration has no name twice in a protocol.
+        let _ = table.insert(name, destination.clone());
+    }
+    if destination.host.default.contains(&protocol) {
+        let _ = table.set_default(destination.clone());
+    }
+}
