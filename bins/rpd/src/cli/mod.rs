@@ -1,0 +1,47 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod demo;
+mod probe;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Reverse proxy for H.323, SIP, HTTP and LDAP over TCP and TLS.
+#[derive(Debug, Parser)]
+#[command(name = "rpd", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+    Demo(demo::Demo),
+    Probe(probe::Probe),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Run(run) => run.run(),
+            Command::Check(check) => check.run(),
+            Command::Demo(demo) => demo.run(),
+            Command::Probe(probe) => probe.run(),
+        }
+    }
+}
+
+/// Runs `work` on a small runtime of its own.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime without threads can always be made").block_on(work)
+}
+
+/// Where the configuration is unless the command line says otherwise.
+const DEFAULT_CONFIG: &str = "/etc/rpd/rpd.toml";
