@@ -10,7 +10,7 @@ use rp_http::{
 
 use crate::Case;
 
-/// A request of a browser, 400 octets, 9 fields.
+/// A request of a browser, 400 octets, 8 fields.
 const REQUEST: &[u8] = include_bytes!("../../crates/rp-http/tests/corpus/get-400.raw");
 /// A short answer.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/javascript\r\n\

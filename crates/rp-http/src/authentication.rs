@@ -19,8 +19,8 @@ impl Head<'_> {
 }
 
 impl Response<'_> {
-    /// A step of a login that goes on, and not a refusal: 401 with a fresh nonce for a stale one (RFC 7616 3.3),
-    /// or with a token that the client has to answer (RFC 4559 5).
+    /// A step of a login that goes on, and not a refusal: 401 with a fresh nonce for a stale one (RFC 7616
+    /// 3.3), or with a token that the client has to answer (RFC 4559 5).
     pub fn continues_login(&self) -> bool {
         self.status == 401
             && any(self.fields, b"www-authenticate", |scheme, text| {
@@ -50,8 +50,9 @@ fn is_stale(parameter: &[u8]) -> bool {
         })
 }
 
-/// Whether `judge` says yes to any scheme with one of its parameters, or its token, in the fields of this name:
-/// `challenge = auth-scheme [ 1*SP ( token68 / #auth-param ) ]`, several in a list (RFC 9110 11.3, 11.6.1).
+/// Whether `judge` says yes to any scheme with one of its parameters, or its token, in the fields of this
+/// name: `challenge = auth-scheme [ 1*SP ( token68 / #auth-param ) ]`, several in a list (RFC 9110 11.3,
+/// 11.6.1).
 fn any(fields: Fields<'_>, name: &[u8], judge: impl Fn(&[u8], &[u8]) -> bool) -> bool {
     fields.all(name).any(|mut list| {
         let mut scheme = &[][..];

@@ -63,7 +63,8 @@ impl Connection {
     }
 }
 
-/// What has been met in the fields of a head, request or answer, that frame the body or concern the connection.
+/// What has been met in the fields of a head, request or answer, that frame the body or concern the
+/// connection.
 #[derive(Default)]
 pub(crate) struct Hop {
     pub(crate) framing: FramingFields,

@@ -128,7 +128,8 @@ pub fn answer(answer: &Answer<'_>, client: Client, sink: &mut impl FnMut(&[u8]))
     }
 }
 
-/// The reason phrase (RFC 9110 15) of a status that a proxy answers with itself; of others none, which is allowed.
+/// The reason phrase (RFC 9110 15) of a status that a proxy answers with itself; of others none, which is
+/// allowed.
 pub const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

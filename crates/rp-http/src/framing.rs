@@ -57,8 +57,8 @@ enum Codings {
 impl FramingFields {
     /// Content-Length (RFC 9110 8.6).
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), Reason> {
-        // RFC 9112 6.3 item 5 would allow equal ones; whoever takes the first and whoever takes the last of two
-        // do not agree, and no client sends two.
+        // RFC 9112 6.3 item 5 would allow equal ones; whoever takes the first and whoever takes the last of
+        // two do not agree, and no client sends two.
         if self.length.is_some() {
             return Err(Reason::ContentLengthRepeated);
         }

@@ -61,8 +61,8 @@ pub enum Version {
 /// `head_len`. What stands behind the head does not matter.
 ///
 /// # Errors
-/// [`Error::Incomplete`] until the head is whole, [`Error::Invalid`] as soon as no continuation can make it one
-/// with a single meaning.
+/// [`Error::Incomplete`] until the head is whole, [`Error::Invalid`] as soon as no continuation can make it
+/// one with a single meaning.
 pub fn extract(input: &[u8]) -> Result<Key<'_>, Error> {
     within_limit(input, read)
 }
@@ -74,7 +74,8 @@ impl Head<'_> {
         self.websocket
     }
 
-    /// The client lets the connection stay open (RFC 9112 9.3). With HTTP/1.0 the answer must have a length too.
+    /// The client lets the connection stay open (RFC 9112 9.3). With HTTP/1.0 the answer must have a length
+    /// too.
     pub fn keeps_alive(&self) -> bool {
         self.connection.keeps_alive(self.version)
     }
@@ -109,8 +110,8 @@ impl fmt::Display for Version {
 
 /// Tells when it is time to read a head that comes in pieces.
 ///
-/// Reading starts over each time, so a head that dribbles in octet by octet would cost the square of its length.
-/// This looks at each octet once.
+/// Reading starts over each time, so a head that dribbles in octet by octet would cost the square of its
+/// length. This looks at each octet once.
 ///
 /// ```
 /// let mut end = rp_http::HeadEnd::default();
@@ -135,8 +136,8 @@ impl HeadEnd {
     }
 }
 
-/// Reads a head within its limit: the reader does not see what lies behind, so that a decision does not depend
-/// on how much has arrived.
+/// Reads a head within its limit: the reader does not see what lies behind, so that a decision does not
+/// depend on how much has arrived.
 pub(crate) fn within_limit<'a, T>(
     input: &'a [u8],
     read: impl FnOnce(&mut Cursor<'a>) -> Result<T, Error>,

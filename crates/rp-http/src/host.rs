@@ -52,7 +52,8 @@ impl<'a> Host<'a> {
         core::str::from_utf8(self.name()).ok()?.parse().ok()
     }
 
-    /// Both are the same host: ports and letter case do not matter, and two spellings of an address are equal.
+    /// Both are the same host: ports and letter case do not matter, and two spellings of an address are
+    /// equal.
     pub fn is_same(&self, other: &Host<'_>) -> bool {
         self.name().eq_ignore_ascii_case(other.name())
             || self.address().is_some_and(|address| other.address() == Some(address))

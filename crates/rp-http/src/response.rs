@@ -48,8 +48,8 @@ pub struct Response<'a> {
 /// Reads the head of an answer at the front of `input`.
 ///
 /// # Errors
-/// [`Error::Incomplete`] until the head is whole, [`Error::Invalid`] as soon as no continuation can make it one
-/// with a single meaning. The client then gets a 502, whatever the reason.
+/// [`Error::Incomplete`] until the head is whole, [`Error::Invalid`] as soon as no continuation can make it
+/// one with a single meaning. The client then gets a 502, whatever the reason.
 pub fn extract(input: &[u8], asked: Asked) -> Result<Response<'_>, Error> {
     within_limit(input, |cursor| read(cursor, asked))
 }

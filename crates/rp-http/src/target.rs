@@ -124,8 +124,8 @@ fn read_origin<'a>(cursor: &mut Cursor<'a>) -> Result<Origin<'a>, Error> {
 }
 
 /// Checks that no server can read `path` as another one than it seems; nothing is normalised. Returns whether
-/// there is an encoded slash. Any path can be checked, but [`extract`](crate::extract) has done it for those of
-/// requests.
+/// there is an encoded slash. Any path can be checked, but [`extract`](crate::extract) has done it for those
+/// of requests.
 ///
 /// # Errors
 /// What is wrong; the offset counts from the start of the path.
@@ -174,8 +174,8 @@ fn decode(behind: &[u8], at: usize) -> Result<u8, Invalid> {
     match (octet, next) {
         (0x00..=0x1f | 0x7f, _) => Err(Invalid::new(Reason::EncodedControl, at)),
         (b'\\', _) => Err(Invalid::new(Reason::EncodedBackslash, at)),
-        // RFC 3629 3: forms that decoders of old read as `/` or `.`. Other octets that are no UTF-8 pass, since
-        // there are names in Latin-1.
+        // RFC 3629 3: forms that decoders of old read as `/` or `.`. Other octets that are no UTF-8 pass,
+        // since there are names in Latin-1.
         (0xc0 | 0xc1, _) | (0xe0, Some(0x80..=0x9f)) | (0xf0, Some(0x80..=0x8f)) => {
             Err(Invalid::new(Reason::OverlongUtf8, at))
         }

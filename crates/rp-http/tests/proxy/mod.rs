@@ -1,7 +1,8 @@
-//! A proxy without sockets, as small as one can be with this crate: it is fed what a client sends, in whatever
-//! pieces, and keeps what client and services would have got.
+//! A proxy without sockets, as small as one can be with this crate: it is fed what a client sends, in
+//! whatever pieces, and keeps what client and services would have got.
 //!
-//! pbx.example.com and the two addresses belong to service A, which has some URLs only; apps.example.com to B.
+//! pbx.example.com and the two addresses belong to service A, which has some URLs only; apps.example.com to
+//! B.
 
 use rp_http::{
     Body, Error, Head, HeadEnd, ResponseFraming, Scheme, Step, Target, Version, chunk, extract,
