@@ -22,6 +22,8 @@ pub(crate) const NUMBER: u8 = 0x1f;
 ///
 /// Each read first holds what it needs against the announced end ([`Reason::Structure`]), then against
 /// the octets that are there ([`Error::Incomplete`]). So a bad octet is refused as soon as it arrives.
+///
+/// Headers are read in place: calls that hand readers around in memory would be a fifth of all work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     input: &'a [u8],
@@ -63,6 +65,13 @@ impl<'a> Reader<'a> {
         self.input.get(self.at).copied().ok_or(Error::incomplete(1))
     }
 
+    /// The next octet.
+    fn octet(&mut self) -> Result<u8, Error> {
+        let octet = self.peek()?;
+        self.at = self.at.saturating_add(1);
+        Ok(octet)
+    }
+
     /// The next `count` octets.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
         let end = self.end_of(count)?;
@@ -81,8 +90,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The content of the next element, whatever its tag. One that is too long is refused for `too_long`.
+    #[inline(always)]
     pub(crate) fn any_element(&mut self, too_long: Reason) -> Result<Self, Error> {
-        self.take(1)?;
+        self.octet()?;
         let length_at = self.at;
         let length = self.length()?;
         let end = self.end_of(length).map_err(|_| Error::invalid(too_long, length_at))?;
@@ -124,22 +134,17 @@ impl<'a> Reader<'a> {
 
     /// A length in the short form, or in the long one with one to four octets. X.690 8.1.3.5 allows
     /// leading zeros.
+    #[inline(always)]
     fn length(&mut self) -> Result<usize, Error> {
-        let first = self.peek()?;
-        match first {
-            0x00..=0x7f => {
-                self.take(1)?;
-                Ok(usize::from(first))
-            }
-            0x81..=0x84 => {
-                let octets = self.take(usize::from(first & 0x7f).saturating_add(1))?;
-                let value =
-                    octets.iter().skip(1).fold(0, |value: u32, &octet| (value << 8) | u32::from(octet));
-                // Where an address has fewer than 32 bits, no such element can be there.
-                Ok(usize::try_from(value).unwrap_or(usize::MAX))
-            }
-            _ => Err(self.refuse(Reason::LengthForm)),
-        }
+        let length_at = self.at;
+        let octets = match self.octet()? {
+            short @ 0x00..=0x7f => return Ok(usize::from(short)),
+            long @ 0x81..=0x84 => self.take(usize::from(long & 0x7f))?,
+            _ => return Err(Error::invalid(Reason::LengthForm, length_at)),
+        };
+        let length = octets.iter().fold(0, |value: u32, &octet| (value << 8) | u32::from(octet));
+        // Where an address has fewer than 32 bits, no such element can be there.
+        Ok(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
     /// Where the next `count` octets end, if the element announced so many.

@@ -41,9 +41,14 @@ impl<'a> Domain<'a> {
             return Self { form: Form::Anonymous, place: &[] };
         }
         let found = match name.iter().position(|octet| matches!(octet, b'\\' | b'=' | b',')) {
-            Some(at) if name.get(at) == Some(&b'\\') => name.get(..at).and_then(Self::backslash),
-            Some(_) if name.contains(&b'=') => dn::domain_components(name).map(|place| (Form::Dn, place)),
-            _ => Self::upn(name),
+            Some(at) => match name.split_at_checked(at) {
+                Some((before, [b'\\', ..])) => Self::backslash(before),
+                Some((_, [b'=', ..])) => dn::domain_components(name).map(|place| (Form::Dn, place)),
+                // In a DN a `=` comes before the first comma.
+                _ if name.contains(&b'=') => None,
+                _ => Self::upn(name),
+            },
+            None => Self::upn(name),
         };
         let (form, place) = found.unwrap_or((Form::None, &[]));
         Self { form, place }
@@ -78,7 +83,18 @@ impl<'a> Domain<'a> {
 
 /// The octets that a label may have: those of host names (RFC 1123 2.1), and the underscore.
 pub(crate) fn is_label_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')
+    const LABEL_OCTETS: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut rest = table.as_mut_slice();
+        let mut octet = 0_u8;
+        while let Some((entry, more)) = rest.split_first_mut() {
+            *entry = octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+            octet = octet.wrapping_add(1);
+            rest = more;
+        }
+        table
+    };
+    LABEL_OCTETS.get(usize::from(octet)) == Some(&true)
 }
 
 /// A label has at most so many octets (RFC 1035 2.3.4).

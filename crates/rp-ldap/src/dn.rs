@@ -5,7 +5,7 @@
 //! DN    = RDN *( ( "," / ";" ) RDN )
 //! RDN   = type "=" value *( "+" type "=" value )
 //! value = *( octet / pair ) / DQUOTE *( octet / pair ) DQUOTE / "#" 1*( HEX HEX )
-//! pair  = "\" ( special / HEX HEX )
+//! pair  = "\" ( special / HEX HEX )      ; within quotes too, RFC 2253 3
 //! ```
 
 use core::{iter, str};
@@ -15,118 +15,134 @@ use crate::bind_name::{MAX_DOMAIN, MAX_LABEL, is_label_octet};
 /// The end of `name` that holds its domain: from the first RDN behind the last one without a DC on.
 /// None if `name` is no DN, or these RDNs are not such that they are a domain.
 pub(crate) fn domain_components(name: &[u8]) -> Option<&[u8]> {
-    let mut run: Option<Run<'_>> = None;
+    // Where the DCs begin, and the length of their labels, each with a dot behind it.
+    let mut run: Option<(&[u8], usize)> = None;
     let mut rest = Some(name);
     while let Some(start) = rest {
         let (rdn, behind) = Rdn::read(start)?;
         run = match rdn {
             Rdn::Foreign => None,
-            // A value of a DC that shares its RDN, or is no label, leaves no domain. Were it skipped,
-            // the rest would name a domain that is not the client's.
-            Rdn::Mixed => Some(Run { start, length: None }),
-            Rdn::Component(value) => {
-                let run = run.unwrap_or(Run { start, length: Some(0) });
-                Some(run.with(label_length(value)))
+            Rdn::Component { label } => {
+                let (start, length) = run.unwrap_or((start, 0));
+                // A DC that is no label leaves no domain. Were it skipped, the others would make a domain
+                // that is not the client's.
+                Some((
+                    start,
+                    length.saturating_add(label.map_or(usize::MAX, |label| label.saturating_add(1))),
+                ))
             }
         };
         rest = behind;
     }
-    run.filter(|run| run.length.is_some()).map(|run| run.start)
+    run.filter(|&(_, length)| length <= MAX_DOMAIN.saturating_add(1)).map(|(start, _)| start)
 }
 
 /// Writes the values of `components`, which [`domain_components`] gave, joined by dots (RFC 2247 2).
+///
+/// They are known to be labels. So a separator is one, and what is neither space nor quote nor escaped is
+/// an octet of a label.
 pub(crate) fn join<'b>(components: &[u8], buffer: &'b mut [u8; MAX_DOMAIN]) -> Option<&'b str> {
     let mut free = buffer.iter_mut();
-    let mut length = 0_usize;
-    let mut rest = Some(components);
-    while let Some(start) = rest {
-        let (Rdn::Component(value), behind) = Rdn::read(start)? else { return None };
-        let dot = (length > 0).then_some(b'.');
-        for octet in dot.into_iter().chain(unescaped(value)) {
-            *free.next()? = octet;
-            length = length.saturating_add(1);
+    let mut rest = components;
+    while let Some(equals) = rest.iter().position(|&octet| octet == b'=') {
+        if free.len() < MAX_DOMAIN {
+            *free.next()? = b'.';
         }
-        rest = behind;
+        rest = rest.get(equals..)?.get(1..)?;
+        loop {
+            rest = match rest {
+                [octet, more @ ..] if is_label_octet(*octet) => {
+                    *free.next()? = *octet;
+                    more
+                }
+                [] | [b',' | b';', ..] => break,
+                [b' ' | b'"', more @ ..] => more,
+                [_backslash, more @ ..] => {
+                    let (octet, more) = pair(more)?;
+                    *free.next()? = octet;
+                    more
+                }
+            };
+        }
     }
+    let length = MAX_DOMAIN.checked_sub(free.len())?;
     str::from_utf8(buffer.get(..length)?).ok()
 }
 
-/// RDNs in a row that each have a DC.
-struct Run<'a> {
-    /// The name from the first of them on.
-    start: &'a [u8],
-    /// The length of the domain that they make, if they make one.
-    length: Option<usize>,
-}
-
-impl<'a> Run<'a> {
-    fn with(self, label: Option<usize>) -> Self {
-        let length = match (self.length, label) {
-            (Some(0), Some(label)) => Some(label),
-            (Some(length), Some(label)) => length.checked_add(label).and_then(|sum| sum.checked_add(1)),
-            _ => None,
-        };
-        Self { length: length.filter(|&length| length <= MAX_DOMAIN), ..self }
-    }
-}
-
 /// A relative distinguished name, as far as it matters for the domain.
-enum Rdn<'a> {
-    /// A DC alone, with its value as written, without quotes.
-    Component(&'a [u8]),
-    /// A DC with other types or with another DC.
-    Mixed,
-    /// No DC at all.
+enum Rdn {
+    /// It has a DC. If that stands alone and is a label, then the length of the label.
+    Component { label: Option<usize> },
+    /// It has no DC.
     Foreign,
 }
 
-impl<'a> Rdn<'a> {
+impl Rdn {
     /// The RDN at the front of `name`, and what stands behind the separator, if there is one.
-    fn read(name: &'a [u8]) -> Option<(Self, Option<&'a [u8]>)> {
-        let (mut is_component, value, mut rest) = attribute(name)?;
-        let mut is_alone = true;
-        while let [b'+', more @ ..] = rest {
-            let (another, _, behind) = attribute(more)?;
-            is_component |= another;
-            is_alone = false;
-            rest = behind;
-        }
-        let rdn = match (is_component, is_alone) {
-            (true, true) => Self::Component(value),
-            (true, false) => Self::Mixed,
-            (false, _) => Self::Foreign,
-        };
-        match rest {
-            [] => Some((rdn, None)),
-            [b',' | b';', behind @ ..] => Some((rdn, Some(behind))),
-            _ => None,
+    fn read(name: &[u8]) -> Option<(Self, Option<&[u8]>)> {
+        let (mut has_component, mut is_alone, mut rest) = (false, true, name);
+        loop {
+            let attribute = Attribute::read(rest)?;
+            has_component |= attribute.is_component;
+            let next = match attribute.rest {
+                [] => None,
+                [b',' | b';', next @ ..] => Some(next),
+                [b'+', more @ ..] => {
+                    is_alone = false;
+                    rest = more;
+                    continue;
+                }
+                _ => return None,
+            };
+            let label = attribute.label.filter(|_| is_alone);
+            return Some((if has_component { Self::Component { label } } else { Self::Foreign }, next));
         }
     }
 }
 
-/// Reads `type=value` with the spaces around it: whether the type is DC, the value as written, the rest.
-fn attribute(name: &[u8]) -> Option<(bool, &[u8], &[u8])> {
-    let (kind, rest) = attribute_type(skip_spaces(name))?;
-    let [b'=', rest @ ..] = skip_spaces(rest) else { return None };
-    let (value, rest) = match skip_spaces(rest) {
-        [b'"', quoted @ ..] => quoted_value(quoted)?,
-        hex @ [b'#', ..] => hex_value(hex)?,
-        plain => plain_value(plain)?,
-    };
-    Some((is_domain_component(kind), value, skip_spaces(rest)))
+/// A type and its value.
+struct Attribute<'a> {
+    is_component: bool,
+    /// The length of the label that the value stands for, if it is one.
+    label: Option<usize>,
+    /// What stands behind the value and its spaces.
+    rest: &'a [u8],
 }
 
+impl<'a> Attribute<'a> {
+    fn read(name: &'a [u8]) -> Option<Self> {
+        let name = skip_spaces(name);
+        let (kind, rest) = name.split_at_checked(name.iter().position(|&octet| octet == b'=')?)?;
+        let is_component = is_domain_component(trim_spaces_behind(kind))?;
+        let start = skip_spaces(rest.get(1..)?);
+        // Most values are labels and nothing else; one look at each of their octets is enough.
+        if let (label, rest @ ([] | [b',' | b';' | b'+', ..])) = split_at_label_end(start)? {
+            return Some(Self { is_component, label: sound_length(label.len()), rest });
+        }
+        let (value, rest) = match start {
+            [b'"', quoted @ ..] => quoted_value(quoted)?,
+            [b'#', ..] => hex_value(start)?,
+            _ => plain_value(start)?,
+        };
+        Some(Self { is_component, label: label_length(value), rest: skip_spaces(rest) })
+    }
+}
+
+/// Whether a type is a DC (RFC 4519 2.4); none if it is no type at all. Letter case plays no part.
+///
 /// RFC 4512 1.4: a descriptor begins with a letter, an OID is numbers joined by dots. RFC 2253 4 allows
 /// `OID.` before the latter. An option, as in `CN;lang-en`, is no part of a DN.
-fn attribute_type(name: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = name.iter().position(|&o| !(o.is_ascii_alphanumeric() || matches!(o, b'-' | b'.')));
-    let (kind, rest) = name.split_at_checked(end?)?;
-    let number = match kind.split_first_chunk::<4>() {
-        Some((prefix, number)) if prefix.eq_ignore_ascii_case(b"OID.") => number,
-        _ => kind,
-    };
-    let is_descriptor = kind.first()?.is_ascii_alphabetic() && !kind.contains(&b'.');
-    (is_descriptor || is_oid(number)).then_some((if is_descriptor { kind } else { number }, rest))
+fn is_domain_component(kind: &[u8]) -> Option<bool> {
+    let is_descriptor_octet = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
+    match kind {
+        [b'D' | b'd', b'C' | b'c'] => Some(true),
+        [b'A'..=b'Z' | b'a'..=b'z', rest @ ..] if rest.iter().all(is_descriptor_octet) => {
+            Some(kind.eq_ignore_ascii_case(b"domainComponent"))
+        }
+        [b'O' | b'o', b'I' | b'i', b'D' | b'd', b'.', number @ ..] | number => {
+            is_oid(number).then_some(number == b"0.9.2342.19200300.100.1.25")
+        }
+    }
 }
 
 fn is_oid(number: &[u8]) -> bool {
@@ -134,34 +150,28 @@ fn is_oid(number: &[u8]) -> bool {
     number.contains(&b'.') && number.split(|&octet| octet == b'.').all(is_arc)
 }
 
-/// The names of the domain component (RFC 4519 2.4), in any letter case.
-fn is_domain_component(kind: &[u8]) -> bool {
-    match kind.len() {
-        2 => kind.eq_ignore_ascii_case(b"dc"),
-        _ => kind.eq_ignore_ascii_case(b"domainComponent") || kind == b"0.9.2342.19200300.100.1.25",
-    }
-}
-
 /// A value up to the next separator that is not escaped, without the spaces behind it.
 fn plain_value(start: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut rest = start;
-    // What follows the last octet that is not a bare space.
-    let mut behind = start;
     loop {
-        rest = match rest {
-            [] | [b',' | b';' | b'+', ..] => break,
+        let (octets, behind) = rest.split_at_checked(bare_octets(rest))?;
+        match behind {
+            [b'\\', more @ ..] => rest = pair(more)?.1,
             [b'"' | 0, ..] => return None,
-            [b' ', more @ ..] => {
-                rest = more;
-                continue;
+            _ => {
+                // Only behind the last pair spaces are bare.
+                let spaces = octets.len().checked_sub(trim_spaces_behind(octets).len())?;
+                let length = start.len().checked_sub(behind.len())?.checked_sub(spaces)?;
+                return Some((start.get(..length)?, behind));
             }
-            [b'\\', more @ ..] => pair(more)?.1,
-            [_, more @ ..] => more,
-        };
-        behind = rest;
+        }
     }
-    let value = start.get(..start.len().checked_sub(behind.len())?)?;
-    Some((value, rest))
+}
+
+/// How many octets come before one that ends a plain value, or may not be in it.
+fn bare_octets(value: &[u8]) -> usize {
+    let is_bare = |octet: &u8| !matches!(octet, b',' | b';' | b'+' | b'\\' | b'"' | 0);
+    value.iter().take_while(|octet| is_bare(octet)).count()
 }
 
 /// A value up to the closing quote, from behind the opening one.
@@ -216,20 +226,30 @@ fn unescaped(mut value: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The length of the label that a value stands for.
+/// The octets up to the first one that no label has, and the rest.
+fn split_at_label_end(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = octets.iter().position(|&octet| !is_label_octet(octet)).unwrap_or(octets.len());
+    octets.split_at_checked(end)
+}
+
+/// The length of the label that a value stands for, if it stands for one.
 fn label_length(value: &[u8]) -> Option<usize> {
-    let mut length = 0_usize;
-    for octet in unescaped(value) {
-        if !is_label_octet(octet) {
-            return None;
-        }
-        length = length.saturating_add(1);
-    }
-    (1..=MAX_LABEL).contains(&length).then_some(length)
+    unescaped(value).all(is_label_octet).then(|| unescaped(value).count()).and_then(sound_length)
+}
+
+fn sound_length(label: usize) -> Option<usize> {
+    (1..=MAX_LABEL).contains(&label).then_some(label)
 }
 
 fn skip_spaces(mut name: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] = name {
+        name = rest;
+    }
+    name
+}
+
+fn trim_spaces_behind(mut name: &[u8]) -> &[u8] {
+    while let [rest @ .., b' '] = name {
         name = rest;
     }
     name
