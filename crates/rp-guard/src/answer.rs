@@ -69,7 +69,7 @@ pub struct Suspect {
     pub last: Duration,
 }
 
-/// What [`Guard::forget`] erased.
+/// What [`Guard::forget`](crate::Guard::forget) erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forgotten {
     /// Entries that are gone.

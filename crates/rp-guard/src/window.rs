@@ -170,12 +170,16 @@ impl Shard {
         self.catch_up(now);
         let rings = self.stamps.chunks_exact(usize::from(self.threshold));
         for (slot, ring) in self.slots.iter().zip(rings) {
-            // Most slots have too few stamps, dead ones included, to be worth a look at the ring.
-            if slot.len > 0 && slot.len >= top.least() {
+            // First without a look at the ring: what of it is out of the window only makes the count less.
+            if slot.len < top.least() {
+                continue;
+            }
+            let last = now - i64::from(slot.idle(wrap(now)));
+            if top.takes(slot.len, last, slot.key) {
                 // On a copy: a record whose clock was read a little earlier may still be on its way.
                 let mut slot = *slot;
                 slot.expire(ring, wrap(now));
-                if slot.len > 0 {
+                if top.takes(slot.len, last, slot.key) {
                     top.offer(slot.ranked(ring, now, self.threshold));
                 }
             }
@@ -303,7 +307,7 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Top {
     most: usize,
-    // The lowest is on top, where the next higher one pushes it out.
+    // The lowest is on top.
     heap: BinaryHeap<Reverse<Ranked>>,
 }
 
@@ -328,12 +332,21 @@ impl Top {
         self.heap.into_sorted_vec().into_iter().map(|Reverse(ranked)| ranked)
     }
 
-    /// No key with a lower count gets in.
+    /// No key with fewer events is among the highest so far.
     fn least(&self) -> u8 {
-        match self.heap.peek() {
-            Some(Reverse(lowest)) if self.heap.len() >= self.most => lowest.count,
-            _ => 0,
-        }
+        self.lowest().map_or(1, |lowest| lowest.count)
+    }
+
+    /// Whether a key with this count and newest event is among the highest so far.
+    fn takes(&self, count: u8, last: i64, key: Key) -> bool {
+        let higher = |lowest: &Ranked| (count, last, Reverse(key)) > (lowest.count, lowest.last, lowest.key);
+        count > 0 && self.lowest().is_none_or(higher)
+    }
+
+    /// The one that the next higher one pushes out.
+    fn lowest(&self) -> Option<&Ranked> {
+        let full = self.heap.len() >= self.most;
+        self.heap.peek().filter(|_| full).map(|Reverse(lowest)| lowest)
     }
 
     fn offer(&mut self, ranked: Ranked) {

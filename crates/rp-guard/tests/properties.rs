@@ -48,9 +48,9 @@ fn ties_at_exactly_sixty_seconds_and_wrapping_clocks_agree_with_the_model() {
     // across the wrap of 32 bits of milliseconds.
     for gap in [8, 10, 11, 12, 14, 15] {
         let mut input = vec![20];
-        for round in 0..200 {
+        for round in 0..200u8 {
             let step = if round % 23 == 22 { gap } else { 8 };
-            input.extend([step, 12, 0, round as u8]);
+            input.extend([step, 12, 0, round]);
         }
         model::run(&input);
     }

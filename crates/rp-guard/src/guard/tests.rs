@@ -1,5 +1,7 @@
 //! Many workers on one guard.
 
+#![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;

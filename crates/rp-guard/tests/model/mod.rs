@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each user takes what it needs")]
 #![allow(missing_docs, unreachable_pub, reason = "not a library")]
+#![allow(clippy::cast_possible_truncation, reason = "times of tests are small")]
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -406,7 +407,7 @@ pub fn run_crowd(input: &[u8]) {
                     windows.clear(keys.key(addr));
                 }
                 Verdict::Counted { count, .. } => {
-                    assert!(usize::from(count) <= exact, "{addr}: {count} > {exact}")
+                    assert!(usize::from(count) <= exact, "{addr}: {count} > {exact}");
                 }
                 other => panic!("{addr}: {other:?}"),
             }
