@@ -31,11 +31,10 @@ impl<'a> Host<'a> {
     }
 
     /// What is looked up, without regard to letter case: the port is dropped (it belongs to the listener, and
-    /// behind NAT clients do not see the real one), one dot at the end is, and so are the brackets of an IPv6
-    /// address.
+    /// behind NAT clients do not see the real one), and so is one dot at the end. An IPv6 address keeps its
+    /// brackets.
     pub fn name(&self) -> &'a [u8] {
         match self.bytes.get(..self.name_len).unwrap_or_default() {
-            [b'[', address @ .., b']'] => address,
             [name @ .., b'.'] => name,
             name => name,
         }
@@ -49,7 +48,11 @@ impl<'a> Host<'a> {
 
     /// The address, if the host is a literal one.
     pub fn address(&self) -> Option<IpAddr> {
-        core::str::from_utf8(self.name()).ok()?.parse().ok()
+        let text = match self.name() {
+            [b'[', address @ .., b']'] => address,
+            name => name,
+        };
+        core::str::from_utf8(text).ok()?.parse().ok()
     }
 
     /// Both are the same host: ports and letter case do not matter, and two spellings of an address are
@@ -109,8 +112,8 @@ mod tests {
             ("a..", "a.", None),
             (".", "", None),
             ("192.0.2.10:65535", "192.0.2.10", Some(65535)),
-            ("[2001:db8::10]", "2001:db8::10", None),
-            ("[::ffff:192.0.2.1]:00080", "::ffff:192.0.2.1", Some(80)),
+            ("[2001:db8::10]", "[2001:db8::10]", None),
+            ("[::ffff:192.0.2.1]:00080", "[::ffff:192.0.2.1]", Some(80)),
             ("0300.0.2.012", "0300.0.2.012", None),
         ] {
             let host = Host::parse(value.as_bytes()).unwrap_or_else(|| panic!("{value}"));

@@ -242,7 +242,7 @@ fn route(head: &Head<'_>) -> Result<Forwarded, u16> {
                 "/PBX0/MY/",
             ],
         ),
-        b"2001:db8::10" | b"192.0.2.10" => ('A', &["/PBX0/APPS"]),
+        b"[2001:db8::10]" | b"192.0.2.10" => ('A', &["/PBX0/APPS"]),
         b"apps.example.com" => ('B', &[""]),
         _ => return Err(404),
     };
