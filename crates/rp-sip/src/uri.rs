@@ -7,8 +7,8 @@ use memchr::memchr;
 use crate::{
     Reason,
     grammar::{
-        before, behind, is_label, is_lws, is_param_end, is_token, is_uri_end, is_user, number, split, text,
-        trim, trim_start,
+        before, behind, is_label, is_lws, is_param_end, is_token, is_uri_end, is_user, split, text, trim,
+        trim_start,
     },
 };
 
@@ -185,11 +185,15 @@ fn behind_label(octets: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// 25.1 port = 1*DIGIT, and what stands behind it; here 1 to 65,535 in at most five digits.
 fn port(octets: &[u8]) -> Option<(Option<u16>, &[u8])> {
-    let [b':', rest @ ..] = octets else { return Some((None, octets)) };
-    let (digits, rest) = split(rest, |octet| octet.is_ascii_digit());
-    let port = u16::try_from(number(digits)).ok().filter(|&port| port > 0 && digits.len() <= 5)?;
-    Some((Some(port), rest))
+    let [b':', digits @ ..] = octets else { return Some((None, octets)) };
+    let (mut rest, mut port) = (digits, 0_u16);
+    while let [digit @ b'0'..=b'9', more @ ..] = rest {
+        port = port.checked_mul(10)?.checked_add(u16::from(digit & 0x0f))?;
+        rest = more;
+    }
+    (port > 0 && before(digits, rest).len() <= 5).then_some((Some(port), rest))
 }
 
 /// The value of From or To: `name-addr / addr-spec`, and the parameters of the field behind it.
