@@ -3,7 +3,7 @@
 use std::{fmt, io::IsTerminal};
 
 use rp_route::leg::{Leg, Transport};
-use tracing::{Level, debug, field::display, info, level_filters::LevelFilter};
+use tracing::{Level, debug, info, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt};
 
 use crate::{

@@ -349,7 +349,7 @@ fn own_answer(status: u16, version: Version, head_only: bool, close: bool) -> Ve
     let mut octets = Vec::new();
     let answer = forward::Answer { status, text, date: &date, head_only, fields: &[] };
     forward::answer(&answer, forward::Client { version, close }, &mut |slice| {
-        octets.extend_from_slice(slice)
+        octets.extend_from_slice(slice);
     });
     octets
 }
