@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The gate, the same here and in CI. Without arguments all steps run, in this order; with arguments only those.
+#
+#   ./ci.sh                 everything; installs the Debian packages and cargo tools that it needs (as root)
+#   ./ci.sh format lint     only these steps
+set -euo pipefail
+cd "$(dirname "$0")"
+
+STEPS=(format lint docs tests demo examples no_std deny peers fuzz)
+
+# What the peer tests run against, all from Debian.
+PACKAGES=(
+    curl wrk nginx-light                                # http
+    ldap-utils slapd                                    # ldap
+    kamailio kamailio-tls-modules sip-tester socat      # sip
+    tshark                                              # h323
+    openssl valgrind
+)
+PYCRATE=0.8.1
+FUZZ_SECONDS=${FUZZ_SECONDS:-15}
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+export CARGO_INCREMENTAL=0
+
+step_format() {
+    cargo fmt --all --check
+    cargo fmt --check --manifest-path fuzz/Cargo.toml
+}
+
+step_lint() {
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+    # Each crate by itself: no feature may lean on another crate's.
+    local crate
+    for crate in rp-h323 rp-sip rp-http rp-ldap rp-route rp-guard; do
+        cargo clippy -p "$crate" --all-targets -- -D warnings
+    done
+}
+
+step_docs() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+}
+
+step_tests() {
+    cargo test --workspace
+    cargo test -p rp-h323 -p rp-ldap --all-features
+}
+
+step_demo() {
+    cargo run --release -p rpd -- demo --check
+}
+
+step_examples() {
+    cargo build --release -p rpd
+    local example
+    for example in bins/rpd/examples/*.toml; do
+        "$(target_folder)/release/rpd" check "$example"
+    done
+}
+
+# The parser crates without std. A program without std that links them all proves it: if any of them brought std
+# in, it would bring a second panic handler, and the link would fail.
+step_no_std() {
+    local folder
+    folder=$(target_folder)/no_std
+    mkdir -p "$folder/src"
+    cat >"$folder/Cargo.toml" <<END
+[package]
+name = "no_std"
+version = "0.0.0"
+edition = "2024"
+
+[lib]
+crate-type = ["staticlib"]
+
+[dependencies]
+rp-h323 = { path = "$PWD/crates/rp-h323" }
+rp-http = { path = "$PWD/crates/rp-http" }
+rp-ldap = { path = "$PWD/crates/rp-ldap" }
+rp-sip = { path = "$PWD/crates/rp-sip" }
+
+[profile.dev]
+panic = "abort"
+
+[workspace]
+END
+    cat >"$folder/src/lib.rs" <<'END'
+#![no_std]
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn decided() -> bool {
+    rp_h323::extract(b"").is_ok() | rp_sip::extract(b"").is_ok() | rp_http::extract(b"").is_ok() | rp_ldap::extract(b"").is_ok()
+}
+END
+    cargo build --manifest-path "$folder/Cargo.toml" --target-dir "$folder/target"
+}
+
+step_deny() {
+    command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+    # The advisory database is a git repository; where it cannot be fetched, the other checks still hold.
+    cargo deny --all-features check bans licenses sources
+    cargo deny --all-features check advisories || {
+        if [ -n "${ADVISORIES_REQUIRED:-}" ]; then exit 1; fi
+        echo "advisories: not checked (the database could not be fetched, or see above)"
+    }
+}
+
+step_peers() {
+    packages
+    cargo test -p rpd --tests -- --ignored --test-threads=2
+}
+
+step_fuzz() {
+    rustup toolchain list | grep -q nightly || rustup toolchain install nightly --profile minimal
+    command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+    local target
+    for target in $(cargo +nightly fuzz list); do
+        echo "--- fuzz $target"
+        seed "$target"
+        cargo +nightly fuzz run --target-dir "$(target_folder)/fuzz" "$target" -- \
+            -max_total_time="$FUZZ_SECONDS" -max_len=8192 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
+    done
+}
+
+# The vectors of the tests are where fuzzing begins.
+seed() {
+    local folder="fuzz/corpus/$1" crate="crates/rp-${1%%_*}/tests/corpus"
+    mkdir -p "$folder"
+    if [ -d "$crate" ]; then
+        find "$crate" -type f ! -name '*.json' ! -name '*.md' ! -name '*.txt' -size -64k -exec cp -n -t "$folder" {} +
+    fi
+}
+
+packages() {
+    local missing=() package
+    for package in "${PACKAGES[@]}"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    fi
+    python3 -c "import pycrate_asn1dir.H323" 2>/dev/null || python3 -m pip install -q "pycrate==$PYCRATE"
+}
+
+target_folder() {
+    echo "${CARGO_TARGET_DIR:-$PWD/target}"
+}
+
+if [ $# -gt 0 ]; then STEPS=("$@"); fi
+for step in "${STEPS[@]}"; do
+    echo "=== $step"
+    start=$SECONDS
+    "step_$step"
+    echo "=== $step: done in $((SECONDS - start)) s"
+done
