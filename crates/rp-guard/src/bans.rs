@@ -55,10 +55,11 @@ impl Bans {
         self.read(key).is_some_and(|shard| shard.get(&key).is_some_and(|ban| ban.is_live(now)))
     }
 
-    /// Counts a refusal and says how long the ban still runs, if there is one that is not just observed.
+    /// Counts a refusal and says how long the ban still runs, if there is one. Observed ones exist in observe
+    /// mode only, where nobody asks.
     pub(crate) fn refuse(&self, key: Key, now: i64) -> Option<Duration> {
         let shard = self.read(key)?;
-        let ban = shard.get(&key).filter(|ban| ban.is_live(now) && !ban.observed)?;
+        let ban = shard.get(&key).filter(|ban| ban.is_live(now))?;
         ban.refusals.add(now);
         Some(between(now, ban.until))
     }

@@ -56,10 +56,12 @@ fn what_others_saw_ten_seconds_ago_is_no_longer_known() {
 
 #[test]
 fn the_last_two_others_are_enough_to_know_of_one_other() {
-    // The source itself pushes nobody out that matters to it.
+    // However often it comes itself, the one other is still known.
     let reports =
-        [(0, 1, Reached), (1, 2, Reached), (2, 2, Reached), (3, 1, Reached), (4, 1, Failed), (5, 2, Failed)];
-    assert_eq!(counted(Smart, &reports), [false, false, false, false, true, false]);
+        [(0, 1, Reached), (1, 2, Reached), (2, 2, Reached), (3, 2, Failed), (4, 1, Failed), (5, 1, Failed)];
+    assert_eq!(counted(Smart, &reports), [false, false, false, true, false, false]);
+    let reports = [(0, 1, Failed), (1, 2, Failed), (2, 2, Failed), (3, 3, Reached), (4, 2, Failed)];
+    assert_eq!(counted(Smart, &reports), [false; 5]);
 }
 
 #[test]

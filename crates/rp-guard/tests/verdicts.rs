@@ -239,6 +239,7 @@ fn a_reload_with_other_prefixes_drops_bans_of_what_is_no_longer_one_source() {
     report_all(&guard, addr("2001:db8::1"), start, 0..21);
     report_all(&guard, addr("192.0.2.9"), start, 0..9);
     let now = after(start, 100);
+    let slots = guard.stats(now).slots;
     let keys = rp_guard::Keying::new(32, 56, &[]).unwrap();
     let ended = guard.reconfigure(&Policy { keys, ..Policy::default() }, now);
     assert_eq!(ended.iter().map(|entry| entry.network).collect::<Vec<_>>(), [network("2001:db8::/64")]);
@@ -246,6 +247,7 @@ fn a_reload_with_other_prefixes_drops_bans_of_what_is_no_longer_one_source() {
     assert!(matches!(guard.admit(addr("192.0.2.1"), now), Admission::Denied(_)));
     // Old counts could be those of a wider network: nobody starts with them.
     assert_eq!(counted(&guard.report(addr("192.0.2.9"), GUESS, now)), 1);
+    assert_eq!(guard.stats(now).slots, slots, "nor does the old table stay");
 }
 
 #[test]
