@@ -1,0 +1,47 @@
+//! The proxy, in the test's own process.
+
+use std::{env, net::SocketAddr, path::Path};
+
+use rpd::{
+    config::Config,
+    logging,
+    server::{self, Running},
+};
+
+/// A proxy that serves until this is dropped.
+pub struct Proxy(Option<Running>);
+
+impl Proxy {
+    /// Starts the proxy with the configuration `text`, whose paths are relative to `folder`.
+    /// With `RPD_TEST_LOG` set, its log goes to standard error.
+    ///
+    /// # Panics
+    /// The configuration is wrong.
+    pub fn start(folder: &Path, text: &str) -> Self {
+        let (config, _) =
+            Config::parse(text, &folder.join("rpd.toml")).unwrap_or_else(|report| panic!("{report}"));
+        if env::var_os("RPD_TEST_LOG").is_some() {
+            logging::start(&config.log);
+        }
+        Self(Some(server::start(config).unwrap_or_else(|error| panic!("{error}"))))
+    }
+
+    /// Where the listener with this key of `[listen]` is.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn address(&self, kind: &str) -> SocketAddr {
+        let listeners = self.0.as_ref().map_or(&[][..], Running::listeners);
+        let found = listeners.iter().find(|listener| listener.kind.as_str() == kind);
+        found.unwrap_or_else(|| panic!("the configuration has no listen.{kind}")).address
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(running) = self.0.take() {
+            running.stop().close();
+            running.join();
+        }
+    }
+}

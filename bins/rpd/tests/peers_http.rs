@@ -1,0 +1,215 @@
+//! HTTP and HTTPS with curl and wrk as clients and nginx as the servers.
+//!
+//! Debian packages: nginx-light, curl, wrk. `cargo test -p rpd --test peers_http -- --ignored`
+
+mod common;
+
+use std::{collections::HashMap, fs};
+
+use common::{Finished, Port, Program, Proxy, SERVICE_NAME, certificates, fill, run, write};
+use tempfile::TempDir;
+
+#[test]
+#[ignore = "needs nginx-light, curl (Debian packages)"]
+fn over_http_each_request_reaches_the_host_that_it_names() {
+    each_request_reaches_the_host_that_it_names("http");
+}
+
+#[test]
+#[ignore = "needs nginx-light, curl (Debian packages)"]
+fn over_https_each_request_reaches_the_host_that_it_names() {
+    each_request_reaches_the_host_that_it_names("https");
+}
+
+fn each_request_reaches_the_host_that_it_names(scheme: &str) {
+    let stage = Stage::set();
+    for name in ["hq", "branch"] {
+        let page = stage.curl(scheme, &format!("{name}.example.com"), "/PBX0/MY/client.htm?a=/b", &[]).ok();
+        let expected = format!(
+            "{name} {scheme} GET /PBX0/MY/client.htm?a=/b for {name}.example.com:{} from 127.0.0.1\n",
+            stage.proxy.address(scheme).port()
+        );
+        assert_eq!(page, expected);
+    }
+}
+
+#[test]
+#[ignore = "needs nginx-light, curl (Debian packages)"]
+fn one_connection_serves_two_hosts_in_turn() {
+    let stage = Stage::set();
+    let url = format!("http://{}/PBX0/APPS/", stage.proxy.address("http"));
+    let one = |name: &str| {
+        let host = format!("Host: {name}.example.com");
+        ["-sS", "-w", "%{num_connects}\n", "-H", &host, &url].map(str::to_owned)
+    };
+    let next = || vec!["--next".to_owned()];
+    let arguments = [one("hq").to_vec(), next(), one("branch").to_vec(), next(), one("hq").to_vec()].concat();
+    let lines: Vec<String> = run("curl", arguments).ok().lines().map(str::to_owned).collect();
+    let first_words: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+    // Behind each page stands the number of connections that it took.
+    assert_eq!(first_words, ["hq", "1", "branch", "0", "hq", "0"]);
+}
+
+#[test]
+#[ignore = "needs nginx-light, curl (Debian packages)"]
+fn over_http_what_is_not_allowed_never_reaches_a_server() {
+    what_is_not_allowed_never_reaches_a_server("http");
+}
+
+#[test]
+#[ignore = "needs nginx-light, curl (Debian packages)"]
+fn over_https_what_is_not_allowed_never_reaches_a_server() {
+    what_is_not_allowed_never_reaches_a_server("https");
+}
+
+fn what_is_not_allowed_never_reaches_a_server(scheme: &str) {
+    let stage = Stage::set();
+    let status = ["-o", "/dev/null", "-w", "%{http_code}", "--path-as-is"];
+    let refused = [
+        ("hq.example.com", "/CMD0/mod_cmd.xml", "403"),
+        ("hq.example.com", "/PBX0/MY/further/down", "403"),
+        ("hq.example.com", "/PBX0/APPS/../../CMD0", "400"),
+        ("other.example.com", "/PBX0/APPS/", "404"),
+    ];
+    for (host, path, expected) in refused {
+        assert_eq!(stage.curl(scheme, host, path, &status).ok(), expected, "{host}{path}");
+    }
+    stage.curl(scheme, "hq.example.com", "/PBX0/APPS/last", &status).ok();
+    drop(stage.nginx);
+    let log = fs::read_to_string(stage.folder.path().join("access.log")).expect("nginx writes a log");
+    assert_eq!(log, format!("hq {scheme} \"GET /PBX0/APPS/last HTTP/1.1\" 200\n"));
+}
+
+#[test]
+#[ignore = "needs nginx-light, curl (Debian packages)"]
+fn over_http_files_go_up_and_come_down_as_they_are() {
+    files_go_up_and_come_down_as_they_are("http");
+}
+
+#[test]
+#[ignore = "needs nginx-light, curl (Debian packages)"]
+fn over_https_files_go_up_and_come_down_as_they_are() {
+    files_go_up_and_come_down_as_they_are("https");
+}
+
+fn files_go_up_and_come_down_as_they_are(scheme: &str) {
+    let stage = Stage::set();
+    let octets: Vec<u8> =
+        (0..5_000_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let original = stage.folder.path().join("original");
+    fs::write(&original, &octets).expect("a file");
+    let original = original.display().to_string();
+    // curl sends a file that it knows the length of with Content-Length, what it reads from a pipe in chunks.
+    for (name, framing) in [("whole", "Expect:"), ("chunks", "Transfer-Encoding: chunked")] {
+        let path = format!("/PBX0/APPS/files/{name}");
+        let up = ["-T", &original, "-H", framing, "-o", "/dev/null", "-w", "%{http_code}"];
+        assert_eq!(stage.curl(scheme, "branch.example.com", &path, &up).ok(), "201");
+        let copy = stage.folder.path().join("copy").display().to_string();
+        let down = ["-o", &copy, "-w", "%{http_code}"];
+        assert_eq!(stage.curl(scheme, "branch.example.com", &path, &down).ok(), "200");
+        assert!(fs::read(&copy).expect("a copy") == octets, "{name}: {copy} differs from {original}");
+    }
+}
+
+#[test]
+#[ignore = "needs nginx-light, wrk (Debian packages)"]
+fn over_http_thousands_of_requests_to_two_hosts_are_not_mixed_up() {
+    thousands_of_requests_to_two_hosts_are_not_mixed_up("http");
+}
+
+#[test]
+#[ignore = "needs nginx-light, wrk (Debian packages)"]
+fn over_https_thousands_of_requests_to_two_hosts_are_not_mixed_up() {
+    thousands_of_requests_to_two_hosts_are_not_mixed_up("https");
+}
+
+fn thousands_of_requests_to_two_hosts_are_not_mixed_up(scheme: &str) {
+    let stage = Stage::set();
+    let script = write(stage.folder.path(), "expect.lua", include_str!("peers/http/expect.lua"));
+    let script = script.display().to_string();
+    let url = format!("{scheme}://{}/PBX0/APPS/", stage.proxy.address(scheme));
+    let wrk = |name: &str| {
+        let host = format!("Host: {name}.example.com");
+        run("wrk", ["-t1", "-c16", "-d3s", "-s", &script, "-H", &host, &url, "--", name]).ok()
+    };
+    let reports = std::thread::scope(|scope| {
+        [scope.spawn(|| wrk("hq")), scope.spawn(|| wrk("branch"))]
+            .map(|wrk| wrk.join().expect("wrk's report"))
+    });
+    for report in reports {
+        let counted =
+            report.lines().find(|line| line.starts_with("requests=")).expect("the script's own line");
+        let counts: HashMap<&str, u32> = counted
+            .split(' ')
+            .filter_map(|count| count.split_once('='))
+            .map(|(what, count)| (what, count.parse().expect("a count")))
+            .collect();
+        assert_eq!((counts["refused"], counts["others"], counts["broken"]), (0, 0, 0), "{report}");
+        assert!(counts["requests"] >= 2000, "{report}");
+    }
+}
+
+/// The proxy in front of two servers.
+struct Stage {
+    // In this order: what connects to another goes before it.
+    proxy: Proxy,
+    nginx: Program,
+    folder: TempDir,
+}
+
+impl Stage {
+    fn set() -> Self {
+        let folder = certificates();
+        let dir = folder.path().display();
+        fs::create_dir(folder.path().join("files")).expect("a folder");
+        let [hq, hq_tls, branch, branch_tls] = [(); 4].map(|()| Port::reserve());
+        let configuration = fill(
+            include_str!("peers/http/nginx.conf"),
+            &[
+                ("DIR", &dir),
+                ("HQ_HTTP", &hq),
+                ("HQ_HTTPS", &hq_tls),
+                ("BRANCH_HTTP", &branch),
+                ("BRANCH_HTTPS", &branch_tls),
+            ],
+        );
+        let configuration = write(folder.path(), "nginx.conf", &configuration).display().to_string();
+        let nginx = Program::start("nginx", ["-e", "stderr", "-c", &configuration]);
+        let nginx = nginx.listening(branch_tls.number());
+        let row = |name: &str, tcp: Port, tls: Port| {
+            format!(
+                r#"
+[[host]]
+names = ["{name}.example.com"]
+target = "127.0.0.1"
+http = {{ tcp = {tcp}, tls = {tls}, urls = ["/PBX0/APPS", "/PBX0/MY/"] }}
+tls = {{ verify = "trust-list", trust = ["ca.pem"], server-name = "{SERVICE_NAME}" }}
+"#
+            )
+        };
+        let text = format!(
+            r#"
+[listen]
+http = "127.0.0.1:0"
+https = "127.0.0.1:0"
+
+[[tls.certificate]]
+certificate = "proxy.pem"
+key = "proxy.key"
+{}{}"#,
+            row("hq", hq, hq_tls),
+            row("branch", branch, branch_tls)
+        );
+        Self { proxy: Proxy::start(folder.path(), &text), nginx, folder }
+    }
+
+    /// curl for a page of this host, as if the name led to the proxy.
+    fn curl(&self, scheme: &str, host: &str, path: &str, arguments: &[&str]) -> Finished {
+        let port = self.proxy.address(scheme).port();
+        let ca = self.folder.path().join("ca.pem").display().to_string();
+        let resolve = format!("{host}:{port}:127.0.0.1");
+        let url = format!("{scheme}://{host}:{port}{path}");
+        let fixed = ["-sS", "--cacert", &ca, "--resolve", &resolve, &url];
+        run("curl", fixed.iter().chain(arguments))
+    }
+}
