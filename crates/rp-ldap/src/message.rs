@@ -366,7 +366,7 @@ fn request<'a>(head: &Head<'a>) -> Result<Request<'a>, Error> {
 
 /// `BindRequest ::= [APPLICATION 0] SEQUENCE { version INTEGER, name LDAPDN, authentication ... }`
 /// (RFC 4511 4.2).
-fn bind<'a>(head: &Head<'a>) -> Result<Bind<'a>, Error> {
+pub(crate) fn bind<'a>(head: &Head<'a>) -> Result<Bind<'a>, Error> {
     let mut content = head.content;
     let version = content.number(INTEGER, Reason::Structure)?;
     let name = content.string(OCTET_STRING)?;
