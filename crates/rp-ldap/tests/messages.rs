@@ -165,10 +165,21 @@ fn an_entry_carries_its_attributes() {
 
 #[test]
 fn codes_without_a_name_are_written_as_they_are() {
-    for code in [0, 9, 118, 127, 128, 4096, i32::MAX] {
-        let octets = bind_response(1, ResultCode(code), "");
-        assert_eq!(answer(&octets).unwrap().result.unwrap().code, ResultCode(code));
+    for code in [0, 9, 118, 127, 128, 4096, 65_536, i32::MAX] {
+        let octets = bind_response(1, ResultCode(code), "why");
+        let read = answer(&octets).unwrap();
+        assert_eq!(read.frame_len, octets.len());
+        let outcome = read.result.unwrap();
+        assert_eq!((outcome.code, outcome.diagnostic), (ResultCode(code), &b"why"[..]));
     }
+    assert_eq!(
+        bind_response(1, ResultCode(0x1234), ""),
+        b"\x30\x0d\x02\x01\x01\x61\x08\x0a\x02\x12\x34\x04\x00\x04\x00"
+    );
+    assert_eq!(
+        notice_of_disconnection(ResultCode(200)),
+        b"\x30\x25\x02\x01\x00\x78\x20\x0a\x02\x00\xc8\x04\x00\x04\x00\x8a\x161.3.6.1.4.1.1466.20036"
+    );
     assert_eq!(LdapResultCode::InvalidCredentials as i32, ResultCode::INVALID_CREDENTIALS.0);
     // A code below zero has no meaning, and is not read back.
     assert!(matches!(answer(&bind_response(1, ResultCode(-1), "")), Err(Error::Invalid(_))));
