@@ -2,9 +2,8 @@
 
 use std::{
     collections::HashMap,
-    hash::RandomState,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,6 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use rp_guard::{Key, Keying};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -155,11 +155,13 @@ struct Server {
 
 /// The living connections.
 struct Registry {
-    /// One a connection: at the cap, accepting stops and the backlog holds.
+    /// One a connection that is served: at the cap, accepting stops.
     permits: Arc<Semaphore>,
     capacity: u32,
     connections: Mutex<HashMap<u64, Arc<Cancel>>>,
-    per_source: Mutex<HashMap<IpAddr, u32, RandomState>>,
+    /// What counts as one source.
+    keying: Keying,
+    per_source: Mutex<HashMap<Key, u32>>,
 }
 
 impl Server {
@@ -170,6 +172,7 @@ impl Server {
                 permits: Arc::new(Semaphore::new(capacity as usize)),
                 capacity,
                 connections: Mutex::default(),
+                keying: Keying::default(),
                 per_source: Mutex::default(),
             },
             state: ArcSwap::from_pointee(State::build(config)),
@@ -188,7 +191,7 @@ impl Server {
         let state = self.state.load_full();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let facts = Facts { id, listener, source, accepted: Instant::now() };
-        let key = source_key(source.ip());
+        let key = self.registry.keying.key(source.ip());
         if !self.registry.enter(key, state.config.limits.connections_per_source) {
             // A reset leaves no TIME_WAIT behind.
             let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
@@ -224,7 +227,7 @@ impl Observer for Server {
 struct Entry {
     server: Arc<Server>,
     id: u64,
-    key: IpAddr,
+    key: Key,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -236,7 +239,7 @@ impl Drop for Entry {
 }
 
 impl Registry {
-    fn enter(&self, key: IpAddr, most: u32) -> bool {
+    fn enter(&self, key: Key, most: u32) -> bool {
         let mut per_source = lock(&self.per_source);
         let count = per_source.entry(key).or_insert(0);
         let free = *count < most;
@@ -244,7 +247,7 @@ impl Registry {
         free
     }
 
-    fn leave(&self, key: IpAddr) {
+    fn leave(&self, key: Key) {
         let mut per_source = lock(&self.per_source);
         if let Some(count) = per_source.get_mut(&key) {
             *count -= 1;
@@ -268,17 +271,6 @@ impl Registry {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What counts as one source: an IPv4 address, or the /64 that one IPv6 site has.
-fn source_key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            let network = u128::from(address) & !u128::from(u64::MAX);
-            IpAddr::V6(network.into())
-        }
-        address => address,
-    }
 }
 
 /// One worker: accepts until told to stop, then waits for its connections.
@@ -311,10 +303,11 @@ async fn worker(
 async fn accept(server: Arc<Server>, listener: Listener, socket: TcpListener) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        let Ok(permit) = server.registry.permits.clone().acquire_owned().await else { return };
         match socket.accept().await {
             Ok((stream, source)) => {
                 pause = SHORTEST_PAUSE;
+                // At the cap this one waits here, and those behind it in the backlog.
+                let Ok(permit) = server.registry.permits.clone().acquire_owned().await else { return };
                 server.admit(stream, source, listener, permit);
             }
             Err(error) => {
