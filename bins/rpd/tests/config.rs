@@ -48,16 +48,24 @@ fn errors_of_meaning_name_place_and_remedy() {
     for (text, said) in [
         (format!("{web}{host}"), "3 error: nothing is forwarded to this host | write h323"),
         (format!("{web}{host}http = {{}}\n"), "6 error: http has no port"),
-        (format!("{web}[[host]]\ntarget = \"10.0.0.1\"\nhttp = {{ tcp = 80 }}\n"), "3 error: the host has no names"),
+        (
+            format!("{web}[[host]]\ntarget = \"10.0.0.1\"\nhttp = {{ tcp = 80 }}\n"),
+            "3 error: the host has no names",
+        ),
         (
             format!("{web}{host}http = {{ tcp = 80 }}\n{host}http = {{ tcp = 81 }}\n"),
             "8 error: a.example already has http in line 4: a name belongs to one host",
         ),
         (
-            format!("{web}{host}http = {{ tcp = 80 }}\n[[host]]\nnames = [\"A.example.\"]\ntarget = \"10.0.0.2\"\nhttp = {{ tcp = 81 }}\n"),
+            format!(
+                "{web}{host}http = {{ tcp = 80 }}\n[[host]]\nnames = [\"A.example.\"]\ntarget = \"10.0.0.2\"\nhttp = {{ tcp = 81 }}\n"
+            ),
             "8 error: a.example already has http in line 4",
         ),
-        (format!("{web}{host}http = {{ tls = 443 }}\n"), "6 error: http has a tls port, but nothing says how"),
+        (
+            format!("{web}{host}http = {{ tls = 443 }}\n"),
+            "6 error: http has a tls port, but nothing says how",
+        ),
         (
             format!("{web}{host}http = {{ tls = 443 }}\ntls = {{ verify = \"fingerprint\" }}\n"),
             "7 error: verify = \"fingerprint\" needs the fingerprints | write fingerprints",
@@ -76,7 +84,10 @@ fn errors_of_meaning_name_place_and_remedy() {
             "[listen]\nhttp = 8080\nsip = \"127.0.0.1:8080\"\n".to_owned(),
             "listen.http and listen.sip both want port 8080",
         ),
-        ("[listen]\nipv4 = false\nipv6 = false\n".to_owned(), "error: listen.ipv4 and listen.ipv6 are both off"),
+        (
+            "[listen]\nipv4 = false\nipv6 = false\n".to_owned(),
+            "error: listen.ipv4 and listen.ipv6 are both off",
+        ),
         (
             format!("[listen]\nhttp = 80\n{}http = {{ tcp = 80 }}\n", host.replace("10.0.0.1", "127.0.0.1")),
             "is our own listener http: every request would come back",
@@ -89,16 +100,19 @@ fn errors_of_meaning_name_place_and_remedy() {
             format!("{web}{host}http = {{ tcp = 80, urls = [\"PBX0\", \"/a/../b\", \"/ok\"] }}\n"),
             "6 error: no request with this path gets through",
         ),
-        (format!("{web}{host}http = {{ tcp = 80, urls = [\"PBX0\"] }}\n"), "an entry begins with `/` | write `/PBX0`"),
-        (format!("{web}{host}http = {{ tcp = 80, urls = [] }}\n"), "6 warning: urls = [] allows no URL at all"),
+        (
+            format!("{web}{host}http = {{ tcp = 80, urls = [\"PBX0\"] }}\n"),
+            "an entry begins with `/` | write `/PBX0`",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80, urls = [] }}\n"),
+            "6 warning: urls = [] allows no URL at all",
+        ),
         (
             format!("{web}{host}http = {{ tcp = 80 }}\ndefault = [\"sip\"]\n"),
             "7 error: default = [\"sip\"], but the host has no sip",
         ),
-        (
-            format!("{web}{host}http = {{ tcp = 80, networks = [\"10.1.2.3/8\"] }}\n"),
-            "10.0.0.0/8",
-        ),
+        (format!("{web}{host}http = {{ tcp = 80, networks = [\"10.1.2.3/8\"] }}\n"), "10.0.0.0/8"),
         (
             "[tls]\nrequest-client-certificate = [\"sip\"]\n".to_owned(),
             "2 error: \"sip\" is no TLS listener | write h323s, sips, ldaps or https",
@@ -118,14 +132,18 @@ fn a_report_shows_the_line_and_points_at_the_place() {
     let text = "[listen]\nhttp = 8080\n\n[limits]\nconnect = 5\n";
     let report = Config::parse(text, Path::new("/etc/rpd/rpd.toml")).expect_err("a duration without unit");
     let shown = report.to_string();
-    assert!(shown.starts_with("error: /etc/rpd/rpd.toml:5:11: limits.connect is number 5, wanted is a duration"), "{shown}");
+    assert!(
+        shown.starts_with("error: /etc/rpd/rpd.toml:5:11: limits.connect is number 5, wanted is a duration"),
+        "{shown}"
+    );
     assert!(shown.contains("   5 | connect = 5\n     |           ^"), "{shown}");
 }
 
 #[test]
 fn a_host_without_enabled_is_checked_and_not_served() {
     let row = "[[host]]\nnames = [\"a.example\"]\ntarget = \"10.0.0.1\"\nenabled = false\n";
-    let (config, _) = Config::parse(&format!("{row}http = {{ tcp = 80 }}\n"), Path::new("x")).expect("a sound row");
+    let (config, _) =
+        Config::parse(&format!("{row}http = {{ tcp = 80 }}\n"), Path::new("x")).expect("a sound row");
     assert!(config.hosts.is_empty());
     assert!(findings(&format!("{row}http = {{}}\n")).contains("error: http has no port"));
 }

@@ -164,7 +164,8 @@ fn a_silent_relay_ends_at_its_time_out() {
 #[test]
 fn what_was_sent_before_the_connection_was_there_follows_the_first_message() {
     let (listener, address) = listen();
-    let search = messages::search_request(2, "dc=example", messages::Scope::Subtree, messages::Filter::Present("cn"));
+    let search =
+        messages::search_request(2, "dc=example", messages::Scope::Subtree, messages::Filter::Present("cn"));
     let both = [bind(), search].concat();
     let len = both.len();
     let directory = service(listener, move |mut stream| read_exactly(&mut stream, len));

@@ -1,0 +1,185 @@
+//! The program as it is called: exit codes, what it prints, and what it logs.
+
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, ChildStderr, Command, Stdio},
+};
+
+use common::PATIENCE;
+use rustix::process::{Pid, Signal, kill_process};
+
+fn rpd() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_rpd"))
+}
+
+fn folder(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("rpd.toml"), text).expect("a file");
+    folder
+}
+
+fn config(folder: &tempfile::TempDir) -> std::path::PathBuf {
+    folder.path().join("rpd.toml")
+}
+
+#[test]
+fn the_demo_checks_itself() {
+    let output = rpd().args(["demo", "--check"]).output().expect("rpd");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.ends_with("34 right, 0 wrong\n"), "{text}");
+}
+
+#[test]
+fn check_prints_what_is_wrong_and_says_so_by_its_exit_code() {
+    let bad = folder("[listen]\nhtpp = 80\n");
+    let output = rpd().arg("check").arg(config(&bad)).output().expect("rpd");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains("rpd.toml:2:1: unknown key listen.htpp") && text.contains("did you mean http?"),
+        "{text}"
+    );
+
+    let good = folder("");
+    assert_eq!(rpd().arg("check").arg(config(&good)).status().expect("rpd").code(), Some(0));
+    let missing = rpd().args(["check", "no-such-file.toml"]).output().expect("rpd");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("no-such-file.toml"));
+}
+
+#[test]
+fn run_starts_nothing_with_a_bad_configuration() {
+    let bad = folder("[listen]\nhttp = \"127.0.0.1:0\"\n[[host]]\n");
+    let output = rpd().args(["run", "--config"]).arg(config(&bad)).output().expect("rpd");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("host has no target"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let file = folder(&format!("[listen]\nhttp = \"{address}\"\n"));
+    let output = rpd().args(["run", "--config"]).arg(config(&file)).output().expect("rpd");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains(&format!("listen.http: {address} cannot be listened on")), "{text}");
+}
+
+/// A proxy in a process of its own, with its log.
+struct Process {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Process {
+    fn start(file: &Path) -> Self {
+        let mut child =
+            rpd().args(["run", "--config"]).arg(file).stderr(Stdio::piped()).spawn().expect("rpd");
+        let log = BufReader::new(child.stderr.take().expect("a pipe"));
+        Self { child, log }
+    }
+
+    /// The next line that holds `part`.
+    fn line(&mut self, part: &str) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert!(self.log.read_line(&mut line).expect("text") > 0, "rpd ended before it said {part:?}");
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Where it listens for `kind`.
+    fn address(&mut self, kind: &str) -> SocketAddr {
+        let line = self.line(&format!("{kind} on "));
+        let text = line.split(&format!("{kind} on ")).nth(1).and_then(|rest| rest.split(['"', '\n']).next());
+        text.expect("an address").trim().parse().expect("an address")
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a signal");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_refused_request_is_one_line_that_says_what_to_do() {
+    let file = folder(
+        "[listen]\nhttp = \"127.0.0.1:0\"\nsip = \"127.0.0.1:0\"\n[[host]]\nnames = [\"web.example\"]\ntarget = \"127.0.0.2\"\nhttp = { tcp = 1, urls = [\"/PBX0/MY/\"] }\n",
+    );
+    let mut proxy = Process::start(&config(&file));
+    let sip = proxy.address("sip");
+    let http = proxy.address("http");
+    let ask = |address: SocketAddr, request: &str| {
+        let mut stream = TcpStream::connect(address).expect("rpd listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream.write_all(request.as_bytes()).expect("rpd reads");
+        let _ = stream.read_to_end(&mut Vec::new());
+    };
+    ask(http, "GET /PBX0/MY/a/b?secret HTTP/1.1\r\nHost: web.example\r\nConnection: close\r\n\r\n");
+    let line = proxy.line("refused");
+    for part in [
+        "listener=http",
+        "source=127.0.0.1:",
+        "reason=url-not-allowed",
+        "the entry \"/PBX0/MY/\" ends in /, so it allows no further /",
+        "name=web.example",
+        "status=403",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!line.contains("secret"), "{line}");
+
+    ask(
+        sip,
+        "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:a\u{1b}@web.example>;tag=1\r\nTo: <sip:x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+    );
+    assert!(proxy.line("refused").contains("reason=malformed"));
+    ask(
+        sip,
+        "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:a@web.example>;tag=1\r\nTo: <sip:x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+    );
+    let line = proxy.line("refused");
+    assert!(
+        line.contains("reason=not-forwarded") && line.contains("the host in line 4 has no sip"),
+        "{line}"
+    );
+
+    proxy.signal(Signal::TERM);
+    assert!(proxy.child.wait().expect("an end").success());
+}
+
+#[test]
+fn a_log_in_json_is_one_object_a_line() {
+    let file = folder("[listen]\nhttp = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n");
+    let mut proxy = Process::start(&config(&file));
+    let address = proxy.address("http");
+    TcpStream::connect(address).expect("rpd listens").write_all(b"\0\0\0\0").expect("rpd reads");
+    let line: serde_json::Value = serde_json::from_str(&proxy.line("refused")).expect("JSON");
+    assert_eq!((&line["reason"], &line["listener"]), (&"malformed".into(), &"http".into()), "{line}");
+}
+
+#[test]
+fn a_second_proxy_does_not_share_the_port_of_the_first() {
+    let file = folder("[listen]\nhttp = \"127.0.0.1:0\"\n");
+    let mut first = Process::start(&config(&file));
+    let address = first.address("http");
+    let again = folder(&format!("[listen]\nhttp = \"{address}\"\n"));
+    let output = rpd().args(["run", "--config"]).arg(config(&again)).output().expect("rpd");
+    assert_eq!(output.status.code(), Some(1), "two proxies on one port");
+}
