@@ -19,3 +19,8 @@ mod session;
 mod state;
 mod stream;
 pub mod tls;
+
+/// What the README shows is true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

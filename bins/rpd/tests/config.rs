@@ -114,6 +114,10 @@ fn errors_of_meaning_name_place_and_remedy() {
         ),
         (format!("{web}{host}http = {{ tcp = 80, networks = [\"10.1.2.3/8\"] }}\n"), "10.0.0.0/8"),
         (
+            "[limits]\nsip-head = \"65KiB\"\n".to_owned(),
+            "2 error: limits.sip-head: larger heads are never read | write \"64KiB\" or less",
+        ),
+        (
             "[tls]\nrequest-client-certificate = [\"sip\"]\n".to_owned(),
             "2 error: \"sip\" is no TLS listener | write h323s, sips, ldaps or https",
         ),
@@ -146,4 +150,55 @@ fn a_host_without_enabled_is_checked_and_not_served() {
         Config::parse(&format!("{row}http = {{ tcp = 80 }}\n"), Path::new("x")).expect("a sound row");
     assert!(config.hosts.is_empty());
     assert!(findings(&format!("{row}http = {{}}\n")).contains("error: http has no port"));
+}
+
+/// Asks the reader itself which keys there are: an unknown one makes it list them.
+fn keys(table: &str) -> Vec<String> {
+    let report = Config::parse(&table.replace('@', "no-such-key-at-all = 1"), Path::new("x"))
+        .expect_err("a key too many");
+    let finding =
+        report.findings().iter().find(|finding| finding.message.contains("no-such-key")).expect("a finding");
+    let known = finding
+        .remedy
+        .as_deref()
+        .and_then(|remedy| remedy.strip_prefix("known here: "))
+        .expect("the known keys");
+    known.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_described() {
+    let text = include_str!("../../../docs/CONFIG.md");
+    let mut seen = 0;
+    for table in [
+        "@",
+        "[listen]\n@",
+        "[tls]\n@",
+        "[[tls.certificate]]\n@",
+        "[tls.client]\n@",
+        "[[host]]\n@",
+        "[[host]]\ntarget = \"a\"\nh323 = { @ }",
+        "[[host]]\ntarget = \"a\"\nsip = { @ }",
+        "[[host]]\ntarget = \"a\"\nldap = { @ }",
+        "[[host]]\ntarget = \"a\"\nhttp = { @ }",
+        "[[host]]\ntarget = \"a\"\ntls = { @ }",
+        "[limits]\n@",
+        "[limits.idle]\n@",
+        "[limits.keepalive]\n@",
+        "[log]\n@",
+        "[engine]\n@",
+    ] {
+        for key in keys(table) {
+            let described = text.contains(&format!("`{key}`"))
+                || text.contains(&format!(".{key}`"))
+                || text.contains(&format!("`[{key}]`"))
+                || text.contains(&format!("`[[{key}]]`"))
+                || text.contains(&format!("`[[tls.{key}]]`"))
+                || text.contains(&format!("`[tls.{key}]`"))
+                || text.contains(&format!("`{key}."));
+            assert!(described, "{key} of {table:?} is not in docs/CONFIG.md");
+            seen += 1;
+        }
+    }
+    assert!(seen > 70, "only {seen} keys");
 }

@@ -229,7 +229,7 @@ pub struct Limits {
     pub http_head: Duration,
     #[serde(deserialize_with = "text")]
     pub http_response: Duration,
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "sip_head")]
     pub sip_head: Size,
     #[serde(deserialize_with = "text")]
     pub drain: Duration,
@@ -367,6 +367,14 @@ pub enum Runtime {
 
 fn text<'de, D: Deserializer<'de>, T: FromText>(deserializer: D) -> Result<T, D::Error> {
     Text::deserialize(deserializer).map(|text| text.0)
+}
+
+fn sip_head<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+    let Size(size) = text(deserializer)?;
+    if size > rp_sip::Limits::MAX_HEAD {
+        return Err(serde::de::Error::custom("larger heads are never read; write \"64KiB\" or less"));
+    }
+    Ok(Size(size))
 }
 
 fn yes() -> bool {
