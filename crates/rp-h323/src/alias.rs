@@ -39,7 +39,7 @@ impl fmt::Display for Alias<'_> {
 #[derive(Clone, Copy)]
 pub struct Aliases<'a> {
     bits: Bits<'a>,
-    left: usize,
+    left: u16,
 }
 
 impl<'a> Aliases<'a> {
@@ -47,7 +47,7 @@ impl<'a> Aliases<'a> {
     pub(crate) const NONE: Self = Self { bits: Bits::EMPTY, left: 0 };
 
     /// `count` aliases that have been walked over once, so that reading them again cannot fail.
-    pub(crate) fn new(bits: Bits<'a>, count: usize) -> Self {
+    pub(crate) fn new(bits: Bits<'a>, count: u16) -> Self {
         Self { bits, left: count }
     }
 }
@@ -61,7 +61,8 @@ impl<'a> Iterator for Aliases<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        let left = usize::from(self.left);
+        (left, Some(left))
     }
 }
 

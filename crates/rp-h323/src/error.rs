@@ -36,7 +36,7 @@ pub enum Reason {
     /// The call reference has not the two octets of H.225.0.
     CallReferenceLength,
     /// A message of this type cannot come before the first registration or call.
-    MessageType(u8),
+    MessageType,
     /// More than [`SKIPPED_MAX`](crate::SKIPPED_MAX) messages came before the first registration or call.
     TooManySkipped,
     /// An information element is longer than its message.
@@ -70,32 +70,24 @@ pub enum Reason {
     ExtendedIdentifier,
     /// A url-ID or email-ID that does not end where its open type ends.
     AliasLength,
-    /// More of something than any endpoint has a use for.
-    TooMany(Counted),
-}
-
-/// What [`Reason::TooMany`] counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Counted {
-    /// Additions of one SEQUENCE or alternatives of one CHOICE.
-    Additions,
-    /// Aliases of one list.
-    Aliases,
-    /// Transport addresses of one list.
-    TransportAddresses,
-    /// Hops of a source route.
-    SourceRouteHops,
-    /// Protocols of a gateway.
-    Protocols,
-    /// GenericData of one message.
-    GenericData,
-    /// Parameters of one GenericData.
-    Parameters,
-    /// RAS messages of one Facility.
-    RasMessages,
-    /// Levels of generic data in generic data.
-    Levels,
+    /// More than 64 extension additions in a SEQUENCE, or an alternative of a CHOICE behind the 64th extension.
+    TooManyAdditions,
+    /// More than 512 aliases in a list.
+    TooManyAliases,
+    /// More than 256 transport addresses in a list.
+    TooManyTransportAddresses,
+    /// More than 64 hops in a source route.
+    TooManySourceRouteHops,
+    /// More than 64 protocols of a gateway.
+    TooManyProtocols,
+    /// More than 64 generic data in a message.
+    TooManyGenericData,
+    /// More than 512 parameters in generic data.
+    TooManyParameters,
+    /// More than 16 RAS messages in a Facility.
+    TooManyRasMessages,
+    /// More than four levels of generic data in generic data.
+    TooManyLevels,
 }
 
 impl Error {
@@ -141,9 +133,7 @@ impl fmt::Display for Reason {
             Self::TpktLength => "a TPKT of an impossible length",
             Self::NotQ931 => "not H.323: no Q.931 message in the TPKT",
             Self::CallReferenceLength => "a call reference that has not two octets",
-            Self::MessageType(number) => {
-                return write!(f, "a message of type {number:#04x} before any registration or call");
-            }
+            Self::MessageType => "a message of a type that cannot come before any registration or call",
             Self::TooManySkipped => "too many messages before any registration or call",
             Self::ElementLength => "an information element that is longer than its message",
             Self::UserUser => "a user-user element that is not H.225.0",
@@ -160,23 +150,15 @@ impl fmt::Display for Reason {
             Self::NotRaw => "tunnelled RAS that is not raw octets",
             Self::ExtendedIdentifier => "a generic identifier in a form that can be mistaken",
             Self::AliasLength => "an alias that does not end with its encoding",
-            Self::TooMany(counted) => return write!(f, "too many {counted}"),
-        })
-    }
-}
-
-impl fmt::Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Additions => "extension additions",
-            Self::Aliases => "aliases",
-            Self::TransportAddresses => "transport addresses",
-            Self::SourceRouteHops => "hops of a source route",
-            Self::Protocols => "supported protocols",
-            Self::GenericData => "generic data",
-            Self::Parameters => "parameters of generic data",
-            Self::RasMessages => "RAS messages in one Facility",
-            Self::Levels => "levels of generic data",
+            Self::TooManyAdditions => "too many extension additions",
+            Self::TooManyAliases => "too many aliases",
+            Self::TooManyTransportAddresses => "too many transport addresses",
+            Self::TooManySourceRouteHops => "too many hops of a source route",
+            Self::TooManyProtocols => "too many protocols of a gateway",
+            Self::TooManyGenericData => "too much generic data",
+            Self::TooManyParameters => "too many parameters of generic data",
+            Self::TooManyRasMessages => "too many RAS messages in one Facility",
+            Self::TooManyLevels => "generic data nested too deeply",
         })
     }
 }

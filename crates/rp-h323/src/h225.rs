@@ -12,7 +12,7 @@ pub(crate) mod setup;
 use self::{address::AddressBits as _, generic_data::RasMessages};
 use crate::{
     Answer, AnswerKind,
-    error::{Counted, Invalid, Reason},
+    error::{Invalid, Reason},
     per::{Bits, Choice},
 };
 
@@ -55,12 +55,12 @@ pub(crate) fn read_release_complete(mut bits: Bits<'_>) -> Result<Answer<'_>, In
 pub(crate) fn read_facility(mut bits: Bits<'_>) -> Result<Option<RasMessages<'_>>, Invalid> {
     let pdu = UuPdu::parse(&mut bits)?;
     match pdu.body {
-        Choice::Root(BODY_FACILITY) => skip_facility_uuie(&mut bits)?,
+        Choice::Root(BODY_FACILITY) => bits.rarely(skip_facility_uuie)?,
         Choice::Extension(_) => bits.skip_string(1)?,
         Choice::Root(_) => return Err(bits.fault(Reason::Body)),
     }
     if pdu.non_standard_data {
-        endpoint::skip_non_standard_parameter(&mut bits)?;
+        bits.rarely(endpoint::skip_non_standard_parameter)?;
     }
     if !pdu.extended {
         return Ok(None);
@@ -76,6 +76,7 @@ struct UuPdu {
 }
 
 impl UuPdu {
+    #[inline(always)]
     fn parse(bits: &mut Bits<'_>) -> Result<Self, Invalid> {
         // H323-UserInformation: user-data and additions stand behind all that matters here.
         let [_extended, _user_data, extended, non_standard_data] = bits.flags()?;
@@ -86,6 +87,7 @@ impl UuPdu {
 /// FacilityReason: two bits for the four alternatives of the root, all NULL.
 const FACILITY_REASON_INDEX: u8 = 2;
 
+#[cold]
 fn skip_facility_uuie(bits: &mut Bits<'_>) -> Result<(), Invalid> {
     let [extended, address, aliases, conference_id] = bits.flags()?;
     bits.string()?; // protocolIdentifier
@@ -114,13 +116,14 @@ fn version(protocol_identifier: &[u8]) -> Option<u8> {
 }
 
 /// So many of a list, each left out by `skip`.
+#[inline(always)]
 fn skip_each<'a>(
     bits: &mut Bits<'a>,
-    max: usize,
-    counted: Counted,
+    max: u16,
+    too_many: Reason,
     skip: impl Fn(&mut Bits<'a>) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
-    for _ in 0..bits.count(max, counted)? {
+    for _ in 0..bits.count(max, too_many)? {
         skip(bits)?;
     }
     Ok(())

@@ -41,7 +41,6 @@ fn domain(host: Text<'_>) -> Option<Text<'_>> {
     if host.split_once(b'@').is_some() {
         return None;
     }
-    let host = host.until(b';').until(b'/');
-    let domain = if host.starts_with('[') { host.through(b']')? } else { host.until(b':') };
+    let domain = if host.starts_with(b'[') { host.until(b";/").through(b']')? } else { host.until(b";/:") };
     (!domain.is_empty()).then_some(domain)
 }

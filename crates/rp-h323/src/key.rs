@@ -26,16 +26,28 @@ pub const SKIPPED_MAX: u8 = 16;
 /// different ways.
 pub fn extract(input: &[u8]) -> Result<Key<'_>, Error> {
     let mut at = 0_usize;
-    let mut rest = input;
     for skipped in 0..=SKIPPED_MAX {
-        let len = tpkt::length(rest, at)?;
-        let body = if len > tpkt::HEAD { judge(rest, at, len)? } else { None };
+        let frame = input.get(at..).unwrap_or_default();
+        let len = tpkt::length(frame, at)?;
         let end = at.saturating_add(len);
-        if let Some(key) = body {
-            return Ok(Key { len: end, skipped, ..key });
+        if len > tpkt::HEAD {
+            let Head { call_reference, message_type } = head(frame, at)?;
+            let user_user = q931::user_user(tpkt::message(frame, len)?, end)?;
+            let place = Place { call_reference, skipped, end };
+            match (message_type, user_user) {
+                (MessageType::SETUP, Some(bits)) => return Ok(Key::call(place, h225::read_setup(bits)?)),
+                (MessageType::SETUP, None) => return Err(Error::invalid(Reason::NoUserUser, end)),
+                (MessageType::FACILITY, Some(bits)) => {
+                    if let Some(all) = h225::read_facility(bits)?
+                        && let Some(first) = first_request(all, end)?
+                    {
+                        return Ok(Key::registration(place, all, first));
+                    }
+                }
+                _ => {}
+            }
         }
         at = end;
-        rest = rest.get(len..).unwrap_or_default();
     }
     Err(Error::invalid(Reason::TooManySkipped, at))
 }
@@ -142,31 +154,31 @@ impl<'a> Key<'a> {
         }
     }
 
-    fn registration(call_reference: u16, ras: RasMessages<'a>, request: ras::Request<'a>) -> Self {
+    fn registration(place: Place, all: RasMessages<'a>, request: ras::Request<'a>) -> Self {
         Self {
             kind: request.kind,
             name: gatekeeper_id::name(request.gatekeeper_id),
             gatekeeper_id: request.gatekeeper_id,
             request_seq_num: request.request_seq_num,
-            call_reference,
+            call_reference: place.call_reference,
             version: request.version,
-            skipped: 0,
-            len: 0,
+            skipped: place.skipped,
+            len: place.end,
             aliases: request.aliases,
-            source: Source::Facility(ras, request.rest),
+            source: Source::Facility(all, request.rest),
         }
     }
 
-    fn call(call_reference: u16, setup: setup::Setup<'a>) -> Self {
+    fn call(place: Place, setup: setup::Setup<'a>) -> Self {
         Self {
             kind: Kind::Setup,
             name: h323_url::name(setup.destination),
             gatekeeper_id: None,
             request_seq_num: 0,
-            call_reference,
+            call_reference: place.call_reference,
             version: setup.version,
-            skipped: 0,
-            len: 0,
+            skipped: place.skipped,
+            len: place.end,
             aliases: setup.destination,
             source: Source::Setup(setup.rest),
         }
@@ -192,8 +204,9 @@ impl<'a> Iterator for Requests<'a> {
         // The whole Facility was walked over when the key was found, so nothing fails here.
         while let Ok(Some(message)) = ras.next() {
             if let Ok(Some(request)) = ras::request(message) {
-                let Key { call_reference, skipped, len, .. } = self.key;
-                return Some(Key { skipped, len, ..Key::registration(call_reference, all, request) });
+                let Key { call_reference, skipped, len: end, .. } = self.key;
+                let place = Place { call_reference, skipped, end };
+                return Some(Key::registration(place, all, request));
             }
         }
         None
@@ -256,54 +269,52 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-/// Judges the message in the frame of `len` octets at the front of `rest`: its key, or `None` if it is one
-/// of those that are left out. The head is judged before the frame is whole.
-fn judge(rest: &[u8], at: usize, len: usize) -> Result<Option<Key<'_>>, Error> {
-    let head = Head::parse(rest.get(tpkt::HEAD..).unwrap_or_default(), at.saturating_add(tpkt::HEAD))?;
-    let skipped = match head.message_type {
-        MessageType::SETUP | MessageType::FACILITY => false,
-        MessageType::NATIONAL_ESCAPE
+/// Where a message stands.
+#[derive(Clone, Copy)]
+struct Place {
+    call_reference: u16,
+    skipped: u8,
+    /// The offset of the end of its frame.
+    end: usize,
+}
+
+/// The head of the message in `frame`, judged before the frame is whole: its type has to be one that can
+/// come first, or before the first.
+fn head(frame: &[u8], at: usize) -> Result<Head, Error> {
+    let head = Head::parse(frame.get(tpkt::HEAD..).unwrap_or_default(), at.saturating_add(tpkt::HEAD))?;
+    match head.message_type {
+        MessageType::SETUP
+        | MessageType::FACILITY
+        | MessageType::NATIONAL_ESCAPE
         | MessageType::INFORMATION
         | MessageType::NOTIFY
         | MessageType::STATUS
-        | MessageType::STATUS_INQUIRY => true,
-        MessageType(other) => {
+        | MessageType::STATUS_INQUIRY => Ok(head),
+        MessageType(_) => {
             let offset = at.saturating_add(tpkt::HEAD).saturating_add(q931::HEAD).saturating_sub(1);
-            return Err(Error::invalid(Reason::MessageType(other), offset));
+            Err(Error::invalid(Reason::MessageType, offset))
         }
-    };
-    let end = at.saturating_add(len);
-    let user_user = q931::user_user(tpkt::message(rest, len)?, end)?;
-    match (head.message_type, user_user) {
-        _ if skipped => Ok(None),
-        (MessageType::SETUP, Some(bits)) => Ok(Some(Key::call(head.call_reference, h225::read_setup(bits)?))),
-        (MessageType::SETUP, None) => Err(Error::invalid(Reason::NoUserUser, end)),
-        (_, Some(bits)) => match h225::read_facility(bits)? {
-            Some(ras) => Ok(registration(head.call_reference, ras, end)?),
-            None => Ok(None),
-        },
-        (_, None) => Ok(None),
     }
 }
 
 /// The first gatekeeper request or registration request among these RAS messages. All of them are read, so
 /// that none is well formed here and malformed for the one who answers it.
-fn registration<'a>(
-    call_reference: u16,
-    all: RasMessages<'a>,
-    end: usize,
-) -> Result<Option<Key<'a>>, Invalid> {
-    let mut messages = all;
-    let mut first = None;
+#[inline]
+fn first_request(mut messages: RasMessages<'_>, end: usize) -> Result<Option<ras::Request<'_>>, Invalid> {
     let mut any = false;
     while let Some(message) = messages.next()? {
+        if let Some(request) = ras::request(message)? {
+            read_all(&mut messages)?;
+            return Ok(Some(request));
+        }
         any = true;
-        let request = ras::request(message)?;
-        first = first.or(request);
     }
-    match first {
-        Some(request) => Ok(Some(Key::registration(call_reference, all, request))),
-        None if any => Err(Invalid { reason: Reason::OtherRas, offset: end }),
-        None => Ok(None),
+    if any { Err(Invalid { reason: Reason::OtherRas, offset: end }) } else { Ok(None) }
+}
+
+fn read_all(messages: &mut RasMessages<'_>) -> Result<(), Invalid> {
+    while let Some(message) = messages.next()? {
+        ras::request(message)?;
     }
+    Ok(())
 }

@@ -32,7 +32,7 @@ mod tpkt;
 
 pub use alias::{Alias, Aliases};
 pub use answer::{Answer, AnswerKind};
-pub use error::{Counted, Error, Invalid, Reason};
+pub use error::{Error, Invalid, Reason};
 pub use key::{Key, Kind, Name, Requests, SKIPPED_MAX, extract};
 pub use reject_reason::{GatekeeperRejectReason, RegistrationRejectReason, ReleaseCompleteReason};
 pub use text::{Chars, Text, UTF8_MAX};

@@ -2,7 +2,9 @@
 //!
 //! X.691 numbers sections by edition; the ones given here are those of 07/2002.
 
-use crate::error::{Counted, Invalid, Reason};
+use core::array;
+
+use crate::error::{Invalid, Reason};
 
 /// The highest normally small number in its short form (10.6.1): the bound of extension alternatives, and
 /// one less than that of extension additions. H.225.0 has at most 28 of either.
@@ -15,11 +17,15 @@ const FRAGMENT: usize = 16 * 1024;
 ///
 /// Nearly every field of H.225.0 is aligned, so aligning has to cost nothing: it forgets the octet begun.
 /// A cursor that counts bits from the start would have to round, divide and index at every field.
+///
+/// What every registration has is inlined into one function, and everything else goes by way of
+/// [`rarely`](Self::rarely): then these fields live in registers, which halves the instructions of a walk.
 #[derive(Clone, Copy)]
 pub(crate) struct Bits<'a> {
     rest: &'a [u8],
-    /// The offset in the input of the octet behind `rest`, for error messages.
-    end: usize,
+    /// The offset in the input of the octet behind `rest`, for error messages. All offsets fit: no more
+    /// than seventeen frames of 64 K are looked at.
+    end: u32,
     /// The octet begun, and how many of its low bits are unread.
     octet: u8,
     left: u8,
@@ -30,12 +36,19 @@ impl<'a> Bits<'a> {
 
     /// A cursor at the start of `octets`, which end at the offset `end` of the input.
     pub(crate) fn new(octets: &'a [u8], end: usize) -> Self {
-        Self { rest: octets, end, octet: 0, left: 0 }
+        Self { rest: octets, end: u32::try_from(end).unwrap_or(u32::MAX), octet: 0, left: 0 }
     }
 
-    #[cold]
+    /// The offset in the input of the next octet.
+    fn offset(&self) -> usize {
+        usize::try_from(self.end).unwrap_or(usize::MAX).saturating_sub(self.rest.len())
+    }
+
+    /// What is wrong, here. Inlined, so that no address of the cursor gets out: then its fields live in
+    /// registers.
+    #[inline(always)]
     pub(crate) fn fault(&self, reason: Reason) -> Invalid {
-        Invalid { reason, offset: self.end.saturating_sub(self.rest.len()) }
+        fault(reason, self.end, self.rest.len())
     }
 
     /// The octets not begun yet.
@@ -44,52 +57,61 @@ impl<'a> Bits<'a> {
         self.rest
     }
 
+    /// Reads something rare, on a copy of the cursor. The function that does it is not inlined and takes the
+    /// cursor's address, which must not be that of the cursor of everything common.
+    #[inline(always)]
+    pub(crate) fn rarely<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Invalid>,
+    ) -> Result<T, Invalid> {
+        let mut copy = *self;
+        let value = read(&mut copy)?;
+        *self = copy;
+        Ok(value)
+    }
+
     /// Whether every octet has been begun.
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The next `count` bits, at most 8.
-    #[inline]
+    /// The next `count` bits, from 1 to 8.
+    #[inline(always)]
     pub(crate) fn bits(&mut self, count: u8) -> Result<u8, Invalid> {
-        debug_assert!(count <= 8);
+        debug_assert!((1..=8).contains(&count));
         let mask = 0xff_u8.wrapping_shr(u32::from(8_u8.wrapping_sub(count)));
-        // No subtraction wraps: it is guarded here, and below `left < count <= 8`.
+        // Nothing wraps: the first subtraction is guarded, and for the second `left < count <= 8`.
         if count <= self.left {
             self.left = self.left.wrapping_sub(count);
             return Ok(self.octet.wrapping_shr(u32::from(self.left)) & mask);
         }
         let Some((&next, rest)) = self.rest.split_first() else { return Err(self.fault(Reason::Truncated)) };
-        let window = u16::from_be_bytes([self.octet, next]);
+        let window = u32::from(self.octet) << 8 | u32::from(next);
         self.left = self.left.wrapping_add(8).wrapping_sub(count);
         self.octet = next;
         self.rest = rest;
-        let [_, low] = window.wrapping_shr(u32::from(self.left)).to_be_bytes();
-        Ok(low & mask)
+        let [bits, ..] = window.wrapping_shr(u32::from(self.left)).to_le_bytes();
+        Ok(bits & mask)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bit(&mut self) -> Result<bool, Invalid> {
         Ok(self.bits(1)? != 0)
     }
 
     /// The next `N` bits as booleans: the extension bit of a SEQUENCE and its bits for OPTIONAL fields
     /// (18.1, 18.2), or fields that are BOOLEAN (11).
-    #[inline]
+    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "N is at most 8")]
     pub(crate) fn flags<const N: usize>(&mut self) -> Result<[bool; N], Invalid> {
         const { assert!(N <= 8) };
-        let mut bits = self.bits(N as u8)?;
-        let mut flags = [false; N];
-        for flag in flags.iter_mut().rev() {
-            *flag = bits & 1 != 0;
-            bits >>= 1;
-        }
-        Ok(flags)
+        let bits = self.bits(N as u8)?;
+        let first = 1_u8.wrapping_shl((N as u32).wrapping_sub(1));
+        Ok(array::from_fn(|place| bits.wrapping_shl(place as u32) & first != 0))
     }
 
     /// So many octets at the next octet boundary.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn octets(&mut self, count: usize) -> Result<&'a [u8], Invalid> {
         let Some((octets, rest)) = self.rest.split_at_checked(count) else {
             return Err(self.fault(Reason::Truncated));
@@ -100,7 +122,7 @@ impl<'a> Bits<'a> {
     }
 
     /// `N` octets at the next octet boundary.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Invalid> {
         let Some((octets, rest)) = self.rest.split_first_chunk() else {
             return Err(self.fault(Reason::Truncated));
@@ -111,13 +133,13 @@ impl<'a> Bits<'a> {
     }
 
     /// A number of 16 bits, and lengths of a range of 257 to 64 K: two octets (10.5.7.3).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number16(&mut self) -> Result<u16, Invalid> {
         Ok(u16::from_be_bytes(*self.array()?))
     }
 
     /// An unconstrained length of something that has to be in one piece (10.9.3.5 to 10.9.3.7).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn length(&mut self) -> Result<usize, Invalid> {
         match self.determinant()? {
             Length::Whole(count) => Ok(count),
@@ -126,24 +148,26 @@ impl<'a> Bits<'a> {
     }
 
     /// The count of a SEQUENCE OF without constraint.
-    #[inline]
-    pub(crate) fn count(&mut self, max: usize, counted: Counted) -> Result<usize, Invalid> {
-        let count = self.length()?;
-        if count > max { Err(self.fault(Reason::TooMany(counted))) } else { Ok(count) }
+    #[inline(always)]
+    pub(crate) fn count(&mut self, max: u16, too_many: Reason) -> Result<u16, Invalid> {
+        match u16::try_from(self.length()?) {
+            Ok(count) if count <= max => Ok(count),
+            _ => Err(self.fault(too_many)),
+        }
     }
 
     /// An unconstrained OCTET STRING, OBJECT IDENTIFIER or INTEGER, in one piece.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<&'a [u8], Invalid> {
         let count = self.length()?;
         self.octets(count)
     }
 
     /// The contents of an open type in one piece (10.2).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open_type(&mut self) -> Result<Self, Invalid> {
         let octets = self.string()?;
-        Ok(Self::new(octets, self.end.saturating_sub(self.rest.len())))
+        Ok(Self::new(octets, self.offset()))
     }
 
     /// Leaves out an OCTET STRING, OBJECT IDENTIFIER or open type of any length; `width` octets are one
@@ -159,24 +183,20 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Which alternative of an extensible CHOICE with `root` bits of root index (22.4 to 22.8).
-    #[inline]
+    /// Which alternative of an extensible CHOICE, whose root index has `root` bits, at most 6 (22.4 to 22.8).
+    #[inline(always)]
     pub(crate) fn choice(&mut self, root: u8) -> Result<Choice, Invalid> {
-        if self.bit()? {
-            self.extension_alternative().map(Choice::Extension)
-        } else {
-            self.bits(root).map(Choice::Root)
+        let bits = self.bits(root.wrapping_add(1))?;
+        let extension = 1_u8.wrapping_shl(u32::from(root));
+        if bits < extension {
+            return Ok(Choice::Root(bits));
         }
-    }
-
-    /// A normally small number up to 63 (10.6.1).
-    #[cold]
-    fn extension_alternative(&mut self) -> Result<u8, Invalid> {
-        let number = self.bits(7)?;
-        if number > NORMALLY_SMALL_MAX {
-            Err(self.fault(Reason::TooMany(Counted::Additions)))
-        } else {
-            Ok(number)
+        // The number of an extension is a normally small one (10.6.1): a clear bit, and six bits.
+        let more = 7_u8.wrapping_sub(root);
+        let high = bits.wrapping_sub(extension).wrapping_shl(u32::from(more));
+        match high | self.bits(more)? {
+            number @ 0..=NORMALLY_SMALL_MAX => Ok(Choice::Extension(number)),
+            _ => Err(self.fault(Reason::TooManyAdditions)),
         }
     }
 
@@ -189,7 +209,7 @@ impl<'a> Bits<'a> {
 
     /// The contents of the extension addition with this number, counted from 0, of a SEQUENCE whose root
     /// ends here; `None` if it is not there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn addition(&mut self, number: u8) -> Result<Option<Self>, Invalid> {
         let present = self.additions()?;
         if !present.has(number) {
@@ -201,25 +221,29 @@ impl<'a> Bits<'a> {
 
     /// Which extension additions follow (18.7, 18.8). Their number is a normally small length (10.9.3.4): a
     /// bit that is clear up to 64, and then six bits for the number less one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn additions(&mut self) -> Result<Additions, Invalid> {
         let count = self.bits(7)?;
         if count > NORMALLY_SMALL_MAX {
-            return Err(self.fault(Reason::TooMany(Counted::Additions)));
+            return Err(self.fault(Reason::TooManyAdditions));
         }
-        let mut left = count.wrapping_add(1);
-        let mut place = u64::BITS;
-        let mut present = 0_u64;
-        while left > 0 {
-            let step = left.min(8);
-            place = place.wrapping_sub(u32::from(step));
-            present |= u64::from(self.bits(step)?).wrapping_shl(place);
-            left = left.wrapping_sub(step);
+        // The unread bits of the octet begun, and then whole octets until there are enough.
+        let count = u32::from(count).wrapping_add(1);
+        let mut have = u32::from(self.left);
+        let mut present = u128::from(self.octet);
+        while have < count {
+            let [next] = *self.array()?;
+            self.octet = next;
+            present = present << 8 | u128::from(next);
+            have = have.wrapping_add(8);
         }
+        // At most 7 are left over, for `have` was less than `count` before the last octet.
+        [self.left, ..] = have.wrapping_sub(count).to_le_bytes();
+        let present = present.wrapping_shl(u128::BITS.wrapping_sub(have)) & !u128::MAX.wrapping_shr(count);
         Ok(Additions(present))
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip_open_types(&mut self, present: Additions) -> Result<(), Invalid> {
         for _ in 0..present.0.count_ones() {
             self.skip_string(1)?;
@@ -228,15 +252,16 @@ impl<'a> Bits<'a> {
     }
 
     /// A length determinant (10.9.3.5 to 10.9.3.8).
-    #[inline]
+    #[inline(always)]
     fn determinant(&mut self) -> Result<Length, Invalid> {
         let [first] = *self.array()?;
         if first < 0x80 {
             return Ok(Length::Whole(usize::from(first)));
         }
-        self.long_determinant(first)
+        self.rarely(|bits| bits.long_determinant(first))
     }
 
+    #[cold]
     fn long_determinant(&mut self, first: u8) -> Result<Length, Invalid> {
         match first {
             0x80..=0xbf => {
@@ -249,19 +274,25 @@ impl<'a> Bits<'a> {
     }
 }
 
+#[cold]
+fn fault(reason: Reason, end: u32, unread: usize) -> Invalid {
+    let end = usize::try_from(end).unwrap_or(usize::MAX);
+    Invalid { reason, offset: end.saturating_sub(unread) }
+}
+
 /// Which extension additions are present, the first one in the top bit.
 #[derive(Clone, Copy)]
-pub(crate) struct Additions(u64);
+pub(crate) struct Additions(u128);
 
 impl Additions {
     /// Whether the one with this number, at most 63, is present.
     pub(crate) fn has(self, number: u8) -> bool {
-        self.0 & (1_u64 << 63).wrapping_shr(u32::from(number)) != 0
+        self.0 & (1_u128 << 127).wrapping_shr(u32::from(number)) != 0
     }
 
     /// Those before the one with this number, at most 63.
     fn before(self, number: u8) -> Self {
-        Self(self.0 & !u64::MAX.wrapping_shr(u32::from(number)))
+        Self(self.0 & !u128::MAX.wrapping_shr(u32::from(number)))
     }
 }
 

@@ -1,14 +1,10 @@
 //! Q.931 as H.225.0 uses it (H.225.0, section 7): the head of a message, and the user-user element in it.
 
 use nom::{
-    Err, IResult, Parser,
-    bytes::{complete, streaming::tag},
+    IResult, Parser,
+    bytes::complete::take,
     multi::length_data,
-    number::{
-        complete::{be_u8, be_u16},
-        streaming,
-    },
-    sequence::pair,
+    number::complete::{be_u8, be_u16},
 };
 
 use crate::{
@@ -18,6 +14,12 @@ use crate::{
 
 /// The octets of the head: protocol discriminator, length of the call reference, two octets of it, type.
 pub(crate) const HEAD: usize = 5;
+
+/// The protocol discriminator of Q.931 (4.2).
+const Q931: u8 = 0x08;
+
+/// The length of the call reference, which H.225.0 fixes.
+const CALL_REFERENCE_LENGTH: u8 = 2;
 
 /// The top bit of the call reference: clear from the side that made it up, set to that side (Q.931, 4.3).
 const CALL_REFERENCE_FLAG: u16 = 0x8000;
@@ -58,25 +60,17 @@ impl Head {
     /// Reads the head at the front of `input`, as far as it has come; `at` is the offset of `input` in
     /// what the connection has sent.
     pub(crate) fn parse(input: &[u8], at: usize) -> Result<Self, Error> {
-        let input = expect(input, 0x08, Reason::NotQ931, at)?;
-        // H.225.0, table 4: the length of the call reference is two octets.
-        let input = expect(input, 0x02, Reason::CallReferenceLength, at.saturating_add(1))?;
-        let end: IResult<_, _, ()> = pair(streaming::be_u16, streaming::be_u8).parse(input);
-        let Ok((_, (call_reference, message_type))) = end else { return Err(Error::incomplete(1)) };
-        Ok(Self {
-            call_reference: call_reference & !CALL_REFERENCE_FLAG,
-            message_type: MessageType(message_type),
-        })
-    }
-}
-
-/// One octet with one possible value, judged as soon as it is there.
-fn expect(input: &[u8], octet: u8, reason: Reason, at: usize) -> Result<&[u8], Error> {
-    let found: IResult<_, _, ()> = tag(&[octet][..]).parse(input);
-    match found {
-        Ok((rest, _)) => Ok(rest),
-        Err(Err::Incomplete(_)) => Err(Error::incomplete(1)),
-        Err(Err::Error(()) | Err::Failure(())) => Err(Error::invalid(reason, at)),
+        match *input {
+            [discriminator, ..] if discriminator != Q931 => Err(Error::invalid(Reason::NotQ931, at)),
+            [_, length, ..] if length != CALL_REFERENCE_LENGTH => {
+                Err(Error::invalid(Reason::CallReferenceLength, at.saturating_add(1)))
+            }
+            [_, _, high, low, message_type, ..] => Ok(Self {
+                call_reference: u16::from_be_bytes([high, low]) & !CALL_REFERENCE_FLAG,
+                message_type: MessageType(message_type),
+            }),
+            _ => Err(Error::incomplete(1)),
+        }
     }
 }
 
@@ -123,7 +117,7 @@ fn element(input: &[u8]) -> IResult<&[u8], Element<'_>, ()> {
         USER_USER => length_data(be_u16).map(Element::UserUser).parse(rest),
         _ => {
             let (rest, length) = be_u8(rest)?;
-            complete::take(length).map(|_| Element::Other).parse(rest)
+            take(length).map(|_| Element::Other).parse(rest)
         }
     }
 }

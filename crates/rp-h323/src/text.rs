@@ -88,30 +88,42 @@ impl<'a> Text<'a> {
 
     /// The text before and behind the first `separator`, which must be ASCII; `None` without one.
     pub(crate) fn split_once(&self, separator: u8) -> Option<(Self, Self)> {
-        let (at, width) = match self.form {
-            Form::Utf16 => (self.units().position(|unit| unit == u16::from(separator))?.checked_mul(2)?, 2),
-            Form::Ia5 => (self.octets.iter().position(|octet| *octet == separator)?, 1),
-            Form::Digits(_) => return None,
-        };
-        let (before, rest) = self.octets.split_at_checked(at)?;
-        let behind = rest.get(width..)?;
-        Some((Self { octets: before, ..*self }, Self { octets: behind, ..*self }))
+        let (before, rest) = self.split_at_any(&[separator])?;
+        let behind = rest.get(if matches!(self.form, Form::Utf16) { 2 } else { 1 }..)?;
+        Some((before, Self { octets: behind, ..*self }))
     }
 
-    /// The text up to the first `separator`, all of it without one.
-    pub(crate) fn until(&self, separator: u8) -> Self {
-        self.split_once(separator).map_or(*self, |(before, _)| before)
+    /// The text up to the first of these `ends`, which must be ASCII; all of it without one.
+    pub(crate) fn until(&self, ends: &[u8]) -> Self {
+        self.split_at_any(ends).map_or(*self, |(before, _)| before)
     }
 
-    /// The text up to and including the first `end`; `None` without one.
+    /// The text up to and including the first `end`, which must be ASCII; `None` without one.
     pub(crate) fn through(&self, end: u8) -> Option<Self> {
         let (_, behind) = self.split_once(end)?;
         let len = self.octets.len().checked_sub(behind.octets.len())?;
         Some(Self { octets: self.octets.get(..len)?, ..*self })
     }
 
-    pub(crate) fn starts_with(&self, first: char) -> bool {
-        self.decoded().next() == Some(Ok(first))
+    pub(crate) fn starts_with(&self, first: u8) -> bool {
+        self.decoded().next() == Some(Ok(char::from(first)))
+    }
+
+    /// The text before the first of these ASCII characters, and the octets from there on.
+    fn split_at_any(&self, characters: &[u8]) -> Option<(Self, &'a [u8])> {
+        // Few and known where this is inlined; `contains` would search for each octet of the text.
+        let is_any = |octet: &u8| characters.iter().any(|character| character == octet);
+        let at = match self.form {
+            Form::Utf16 => {
+                let (units, _) = self.octets.as_chunks::<2>();
+                let is_one = |[high, low]: &[u8; 2]| *high == 0 && is_any(low);
+                units.iter().position(is_one)?.checked_mul(2)?
+            }
+            Form::Ia5 => self.octets.iter().position(is_any)?,
+            Form::Digits(_) => return None,
+        };
+        let (before, rest) = self.octets.split_at_checked(at)?;
+        Some((Self { octets: before, ..*self }, rest))
     }
 
     /// The UTF-16 units of a BMPString.

@@ -2,7 +2,7 @@
 
 use crate::{
     Alias, Aliases, Text,
-    error::{Counted, Invalid, Reason},
+    error::{Invalid, Reason},
     h225::{endpoint, skip_each},
     per::{Bits, Choice},
     text::are_digits,
@@ -10,9 +10,9 @@ use crate::{
 
 /// Aliases of one list, transport addresses of one list, and hops of one source route: more than any
 /// endpoint has.
-pub(crate) const ALIASES_MAX: usize = 512;
-pub(crate) const TRANSPORT_ADDRESSES_MAX: usize = 256;
-pub(crate) const SOURCE_ROUTE_HOPS_MAX: usize = 64;
+pub(crate) const ALIASES_MAX: u16 = 512;
+pub(crate) const TRANSPORT_ADDRESSES_MAX: u16 = 256;
+pub(crate) const SOURCE_ROUTE_HOPS_MAX: u16 = 64;
 
 /// Fields that many messages have.
 pub(crate) trait AddressBits<'a> {
@@ -25,8 +25,9 @@ pub(crate) trait AddressBits<'a> {
 }
 
 impl<'a> AddressBits<'a> for Bits<'a> {
+    #[inline(always)]
     fn aliases(&mut self) -> Result<Aliases<'a>, Invalid> {
-        let count = self.count(ALIASES_MAX, Counted::Aliases)?;
+        let count = self.count(ALIASES_MAX, Reason::TooManyAliases)?;
         let aliases = Aliases::new(*self, count);
         for _ in 0..count {
             alias(self)?;
@@ -34,19 +35,26 @@ impl<'a> AddressBits<'a> for Bits<'a> {
         Ok(aliases)
     }
 
+    #[inline(always)]
     fn skip_transport_addresses(&mut self) -> Result<(), Invalid> {
-        skip_each(self, TRANSPORT_ADDRESSES_MAX, Counted::TransportAddresses, Self::skip_transport_address)
+        skip_each(
+            self,
+            TRANSPORT_ADDRESSES_MAX,
+            Reason::TooManyTransportAddresses,
+            Self::skip_transport_address,
+        )
     }
 
+    #[inline(always)]
     fn skip_transport_address(&mut self) -> Result<(), Invalid> {
         match self.choice(3)? {
             // ipAddress: four octets and a port. Only this one is common.
             Choice::Root(0) => self.octets(6).map(drop),
-            other => skip_rare_transport_address(self, other),
+            other => self.rarely(|bits| skip_rare_transport_address(bits, other)),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn identifier(&mut self) -> Result<Text<'a>, Invalid> {
         // A size of 1..128 is seven bits, not aligned (X.691, 10.5.7.1).
         let units = usize::from(self.bits(7)?).saturating_add(1);
@@ -55,7 +63,7 @@ impl<'a> AddressBits<'a> for Bits<'a> {
 }
 
 /// One AliasAddress.
-#[inline]
+#[inline(always)]
 pub(crate) fn alias<'a>(bits: &mut Bits<'a>) -> Result<Alias<'a>, Invalid> {
     match bits.choice(1)? {
         Choice::Root(0) => dialed_digits(bits).map(Alias::DialedDigits),
@@ -65,29 +73,23 @@ pub(crate) fn alias<'a>(bits: &mut Bits<'a>) -> Result<Alias<'a>, Invalid> {
             let octets = usize::from(units).saturating_add(1).saturating_mul(2);
             bits.octets(octets).map(Text::utf16).map(Alias::H323Id)
         }
-        Choice::Extension(0) => long_alias(bits).map(Alias::UrlId),
-        Choice::Extension(2) => long_alias(bits).map(Alias::EmailId),
-        Choice::Extension(number) => bits.skip_string(1).map(|()| Alias::Other(number)),
+        Choice::Extension(0) => bits.rarely(long_alias).map(Alias::UrlId),
+        Choice::Extension(2) => bits.rarely(long_alias).map(Alias::EmailId),
+        Choice::Extension(number) => bits.rarely(|bits| bits.skip_string(1)).map(|()| Alias::Other(number)),
     }
 }
 
 /// IA5String (SIZE (1..128)) of thirteen characters: four bits each, aligned; an odd count leaves half an
 /// octet that the next field does not begin in.
+#[inline(always)]
 fn dialed_digits<'a>(bits: &mut Bits<'a>) -> Result<Text<'a>, Invalid> {
     let count = bits.bits(7)?.saturating_add(1);
-    let whole = bits.octets(usize::from(count / 2))?;
-    if count % 2 == 0 {
-        return digits(bits, whole, count);
+    let mut whole = *bits;
+    let octets = whole.octets(usize::from(count.div_ceil(2)))?;
+    bits.octets(usize::from(count / 2))?;
+    if count % 2 != 0 {
+        bits.bits(4)?;
     }
-    // The half octet belongs to the string; what follows it need not be aligned.
-    let mut behind = *bits;
-    behind.bits(4)?;
-    let all = bits.octets(usize::from(count.div_ceil(2)))?;
-    *bits = behind;
-    digits(bits, all, count)
-}
-
-fn digits<'a>(bits: &Bits<'a>, octets: &'a [u8], count: u8) -> Result<Text<'a>, Invalid> {
     if are_digits(octets, count) { Ok(Text::digits(octets, count)) } else { Err(bits.fault(Reason::Range)) }
 }
 
@@ -132,7 +134,7 @@ fn skip_rare_transport_address(bits: &mut Bits<'_>, address: Choice) -> Result<(
 fn skip_source_route(bits: &mut Bits<'_>) -> Result<(), Invalid> {
     let extended = bits.bit()?;
     bits.octets(6)?; // ip and port
-    skip_each(bits, SOURCE_ROUTE_HOPS_MAX, Counted::SourceRouteHops, |bits| bits.octets(4).map(drop))?;
+    skip_each(bits, SOURCE_ROUTE_HOPS_MAX, Reason::TooManySourceRouteHops, |bits| bits.octets(4).map(drop))?;
     // routing: strict or loose, both NULL
     if let Choice::Extension(_) = bits.choice(1)? {
         bits.skip_string(1)?;

@@ -2,41 +2,46 @@
 //! has no length of its own.
 
 use crate::{
-    error::{Counted, Invalid, Reason},
+    error::{Invalid, Reason},
     h225::skip_each,
     per::{Bits, Choice},
 };
 
 /// Protocols of one gateway; H.225.0 knows twelve.
-pub(crate) const PROTOCOLS_MAX: usize = 64;
+pub(crate) const PROTOCOLS_MAX: u16 = 64;
 
 /// EndpointType.
-#[inline]
+#[inline(always)]
 pub(crate) fn skip_endpoint_type(bits: &mut Bits<'_>) -> Result<(), Invalid> {
     let [extended, non_standard_data, vendor, gatekeeper, gateway, mcu, terminal] = bits.flags()?;
     if non_standard_data {
-        skip_non_standard_parameter(bits)?;
+        bits.rarely(skip_non_standard_parameter)?;
     }
     if vendor {
-        skip_vendor_identifier(bits)?;
+        bits.rarely(skip_vendor_identifier)?;
     }
     if gatekeeper {
-        skip_non_standard_sequence(bits)?;
+        bits.rarely(skip_non_standard_sequence)?;
     }
     if gateway {
-        skip_gateway_info(bits)?;
+        bits.rarely(skip_gateway_info)?;
     }
     if mcu {
-        skip_non_standard_sequence(bits)?;
+        bits.rarely(skip_non_standard_sequence)?;
     }
     if terminal {
-        skip_non_standard_sequence(bits)?;
+        // Nearly all endpoints are one, and say no more of it.
+        let [extended, non_standard_data] = bits.flags()?;
+        if extended || non_standard_data {
+            bits.rarely(|bits| skip_rest_of_non_standard_sequence(bits, extended, non_standard_data))?;
+        }
     }
     let [_mc, _undefined_node] = bits.flags()?;
-    if extended { bits.skip_additions() } else { Ok(()) }
+    if extended { bits.rarely(Bits::skip_additions) } else { Ok(()) }
 }
 
 /// VendorIdentifier.
+#[inline(never)]
 pub(crate) fn skip_vendor_identifier(bits: &mut Bits<'_>) -> Result<(), Invalid> {
     let [extended, product_id, version_id] = bits.flags()?;
     skip_h221_non_standard(bits)?;
@@ -84,6 +89,14 @@ fn skip_h221_non_standard(bits: &mut Bits<'_>) -> Result<(), Invalid> {
 /// capabilities of a gateway.
 fn skip_non_standard_sequence(bits: &mut Bits<'_>) -> Result<(), Invalid> {
     let [extended, non_standard_data] = bits.flags()?;
+    skip_rest_of_non_standard_sequence(bits, extended, non_standard_data)
+}
+
+fn skip_rest_of_non_standard_sequence(
+    bits: &mut Bits<'_>,
+    extended: bool,
+    non_standard_data: bool,
+) -> Result<(), Invalid> {
     if non_standard_data {
         skip_non_standard_parameter(bits)?;
     }
@@ -94,7 +107,7 @@ fn skip_non_standard_sequence(bits: &mut Bits<'_>) -> Result<(), Invalid> {
 fn skip_gateway_info(bits: &mut Bits<'_>) -> Result<(), Invalid> {
     let [extended, protocol, non_standard_data] = bits.flags()?;
     if protocol {
-        skip_each(bits, PROTOCOLS_MAX, Counted::Protocols, skip_supported_protocol)?;
+        skip_each(bits, PROTOCOLS_MAX, Reason::TooManyProtocols, skip_supported_protocol)?;
     }
     if non_standard_data {
         skip_non_standard_parameter(bits)?;

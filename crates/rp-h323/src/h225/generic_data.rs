@@ -2,17 +2,17 @@
 //! 17, in each parameter standard 1 one RasMessage as raw octets.
 
 use crate::{
-    error::{Counted, Invalid, Reason},
+    error::{Invalid, Reason},
     h225::address::{self, AddressBits as _},
     per::{Bits, Choice},
 };
 
 /// GenericData of one message.
-pub(crate) const GENERIC_DATA_MAX: usize = 64;
+pub(crate) const GENERIC_DATA_MAX: u16 = 64;
 /// Parameters of one GenericData: the bound of the type itself.
-pub(crate) const PARAMETERS_MAX: usize = 512;
+pub(crate) const PARAMETERS_MAX: u16 = 512;
 /// RAS messages of one Facility.
-pub(crate) const RAS_MESSAGES_MAX: usize = 16;
+pub(crate) const RAS_MESSAGES_MAX: u8 = 16;
 /// Compound and nested contents in one another.
 pub(crate) const LEVELS_MAX: usize = 4;
 
@@ -32,77 +32,90 @@ const CONTENT_RAW: u8 = 0;
 pub(crate) struct RasMessages<'a> {
     bits: Bits<'a>,
     /// GenericData not begun yet.
-    generic_data: usize,
+    generic_data: u16,
     /// Of the one begun: parameters not begun yet, whether it is H.460.17, whether additions follow.
-    parameters: usize,
+    parameters: u16,
     is_ras: bool,
     extended: bool,
-    found: usize,
+    found: u8,
 }
 
 impl<'a> RasMessages<'a> {
     /// Begins with the contents of the genericData addition.
     pub(crate) fn parse(mut bits: Bits<'a>) -> Result<Self, Invalid> {
-        let generic_data = bits.count(GENERIC_DATA_MAX, Counted::GenericData)?;
+        let generic_data = bits.count(GENERIC_DATA_MAX, Reason::TooManyGenericData)?;
         Ok(Self { bits, generic_data, parameters: 0, is_ras: false, extended: false, found: 0 })
     }
 
     /// The next RasMessage.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<Bits<'a>>, Invalid> {
+        if self.parameters == 0 && !self.extended && self.generic_data == 0 {
+            return Ok(None);
+        }
+        let mut bits = self.bits;
+        let ras = self.walk(&mut bits)?;
+        self.bits = bits;
+        Ok(ras)
+    }
+
+    #[inline(always)]
+    fn walk(&mut self, bits: &mut Bits<'a>) -> Result<Option<Bits<'a>>, Invalid> {
         loop {
             while let Some(left) = self.parameters.checked_sub(1) {
                 self.parameters = left;
-                if let Some(ras) = self.parameter()? {
+                if let Some(ras) = self.parameter(bits)? {
                     return Ok(Some(ras));
                 }
             }
             if self.extended {
-                self.bits.skip_additions()?;
-            }
-            let Some(left) = self.generic_data.checked_sub(1) else {
+                bits.rarely(Bits::skip_additions)?;
                 self.extended = false;
-                return Ok(None);
-            };
+            }
+            let Some(left) = self.generic_data.checked_sub(1) else { return Ok(None) };
             self.generic_data = left;
-            self.begin()?;
+            self.begin(bits)?;
         }
     }
 
     /// The head of one GenericData.
-    fn begin(&mut self) -> Result<(), Invalid> {
-        let [extended, parameters] = self.bits.flags()?;
+    #[inline(always)]
+    fn begin(&mut self, bits: &mut Bits<'a>) -> Result<(), Invalid> {
+        let [extended, parameters] = bits.flags()?;
         self.extended = extended;
-        self.is_ras = id(&mut self.bits)? == RAS_OVER_H225;
-        self.parameters = if parameters { parameter_count(&mut self.bits)? } else { 0 };
+        self.is_ras = id(bits)? == RAS_OVER_H225;
+        self.parameters = if parameters { parameter_count(bits)? } else { 0 };
         Ok(())
     }
 
     /// One parameter, and the RAS message in it.
-    fn parameter(&mut self) -> Result<Option<Bits<'a>>, Invalid> {
-        let [extended, content] = self.bits.flags()?;
-        let id = id(&mut self.bits)?;
+    #[inline(always)]
+    fn parameter(&mut self, bits: &mut Bits<'a>) -> Result<Option<Bits<'a>>, Invalid> {
+        let [extended, content] = bits.flags()?;
+        let id = id(bits)?;
         let ras = match content {
-            true if self.is_ras && id == RAS_MESSAGE => Some(self.raw()?),
-            true => skip_content(&mut self.bits, 0).map(|()| None)?,
+            true if self.is_ras && id == RAS_MESSAGE => Some(self.raw(bits)?),
+            true => bits.rarely(|bits| skip_content(bits, 0)).map(|()| None)?,
             false => None,
         };
         if extended {
-            self.bits.skip_additions()?;
+            bits.rarely(Bits::skip_additions)?;
         }
         Ok(ras)
     }
 
     /// What another receiver might take for a RAS message must not pass unread: every other form of
     /// content is refused.
-    fn raw(&mut self) -> Result<Bits<'a>, Invalid> {
-        let Choice::Root(CONTENT_RAW) = self.bits.choice(CONTENT_INDEX)? else {
-            return Err(self.bits.fault(Reason::NotRaw));
+    #[inline(always)]
+    fn raw(&mut self, bits: &mut Bits<'a>) -> Result<Bits<'a>, Invalid> {
+        let Choice::Root(CONTENT_RAW) = bits.choice(CONTENT_INDEX)? else {
+            return Err(bits.fault(Reason::NotRaw));
         };
         self.found = self.found.saturating_add(1);
         if self.found > RAS_MESSAGES_MAX {
-            return Err(self.bits.fault(Reason::TooMany(Counted::RasMessages)));
+            return Err(bits.fault(Reason::TooManyRasMessages));
         }
-        self.bits.open_type()
+        bits.open_type()
     }
 }
 
@@ -114,19 +127,20 @@ enum Id {
     Other,
 }
 
+#[inline(always)]
 fn id(bits: &mut Bits<'_>) -> Result<Id, Invalid> {
     match bits.choice(2)? {
         Choice::Root(0) => {
             if bits.bit()? {
-                return extended_standard(bits);
+                return bits.rarely(extended_standard);
             }
             let number = bits.number16()?;
             if number > STANDARD_MAX { Err(bits.fault(Reason::Range)) } else { Ok(Id::Standard(number)) }
         }
-        Choice::Root(1) => bits.skip_string(1).map(|()| Id::Other), // oid
-        Choice::Root(2) => bits.octets(16).map(|_| Id::Other),      // nonStandard
+        Choice::Root(1) => bits.rarely(|bits| bits.skip_string(1)).map(|()| Id::Other), // oid
+        Choice::Root(2) => bits.octets(16).map(|_| Id::Other),                          // nonStandard
         Choice::Root(_) => Err(bits.fault(Reason::Alternative)),
-        Choice::Extension(_) => bits.skip_string(1).map(|()| Id::Other),
+        Choice::Extension(_) => bits.rarely(|bits| bits.skip_string(1)).map(|()| Id::Other),
     }
 }
 
@@ -143,9 +157,9 @@ fn extended_standard(bits: &mut Bits<'_>) -> Result<Id, Invalid> {
 }
 
 /// SIZE (1..512): two aligned octets for the count less one.
-fn parameter_count(bits: &mut Bits<'_>) -> Result<usize, Invalid> {
-    let count = usize::from(bits.number16()?).saturating_add(1);
-    if count > PARAMETERS_MAX { Err(bits.fault(Reason::TooMany(Counted::Parameters))) } else { Ok(count) }
+fn parameter_count(bits: &mut Bits<'_>) -> Result<u16, Invalid> {
+    let count = bits.number16()?.saturating_add(1);
+    if count > PARAMETERS_MAX { Err(bits.fault(Reason::TooManyParameters)) } else { Ok(count) }
 }
 
 /// Content of any form, of which `level` compound or nested ones are already begun.
@@ -173,7 +187,7 @@ fn skip_content(bits: &mut Bits<'_>, level: usize) -> Result<(), Invalid> {
 
 fn skip_compound(bits: &mut Bits<'_>, level: usize) -> Result<(), Invalid> {
     if level > LEVELS_MAX {
-        return Err(bits.fault(Reason::TooMany(Counted::Levels)));
+        return Err(bits.fault(Reason::TooManyLevels));
     }
     for _ in 0..parameter_count(bits)? {
         skip_parameter(bits, level)?;
@@ -183,7 +197,7 @@ fn skip_compound(bits: &mut Bits<'_>, level: usize) -> Result<(), Invalid> {
 
 fn skip_nested(bits: &mut Bits<'_>, level: usize) -> Result<(), Invalid> {
     if level > LEVELS_MAX {
-        return Err(bits.fault(Reason::TooMany(Counted::Levels)));
+        return Err(bits.fault(Reason::TooManyLevels));
     }
     // SIZE (1..16): four bits, not aligned.
     for _ in 0..=bits.bits(4)? {

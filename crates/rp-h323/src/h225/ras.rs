@@ -64,13 +64,13 @@ fn gatekeeper_request(mut bits: Bits<'_>) -> Result<Request<'_>, Invalid> {
     let request_seq_num = request_seq_num(&mut bits)?;
     let version = version(bits.string()?);
     if non_standard_data {
-        endpoint::skip_non_standard_parameter(&mut bits)?;
+        bits.rarely(endpoint::skip_non_standard_parameter)?;
     }
     bits.skip_transport_address()?; // rasAddress
     endpoint::skip_endpoint_type(&mut bits)?;
     let gatekeeper_id = if identifier { Some(bits.identifier()?) } else { None };
     if call_services {
-        endpoint::skip_qseries_options(&mut bits)?;
+        bits.rarely(endpoint::skip_qseries_options)?;
     }
     let aliases = if endpoint_alias { bits.aliases()? } else { Aliases::NONE };
     let rest = Rest { bits: Bits::EMPTY, extended: false };
@@ -82,7 +82,7 @@ fn registration_request(mut bits: Bits<'_>) -> Result<Request<'_>, Invalid> {
     let request_seq_num = request_seq_num(&mut bits)?;
     let version = version(bits.string()?);
     if non_standard_data {
-        endpoint::skip_non_standard_parameter(&mut bits)?;
+        bits.rarely(endpoint::skip_non_standard_parameter)?;
     }
     let _discovery_complete = bits.bit()?;
     bits.skip_transport_addresses()?; // callSignalAddress

@@ -2,7 +2,7 @@
 
 use crate::{
     Aliases,
-    error::{Counted, Invalid},
+    error::{Invalid, Reason},
     h225::{
         address::{ALIASES_MAX, AddressBits as _},
         endpoint, skip_each, version,
@@ -76,7 +76,7 @@ impl<'a> Rest<'a> {
             bits.aliases()?;
         }
         if self.extra_call_reference {
-            skip_each(&mut bits, ALIASES_MAX, Counted::Aliases, |bits| bits.octets(2).map(drop))?;
+            skip_each(&mut bits, ALIASES_MAX, Reason::TooManyAliases, |bits| bits.octets(2).map(drop))?;
         }
         let _active_mc = bits.bit()?;
         bits.octets(16)?; // conferenceID

@@ -10,6 +10,7 @@ use alloc::{
     vec::Vec,
 };
 
+use rasn::types::BmpString;
 use rp_testkit::corpus;
 
 use super::{
@@ -392,11 +393,11 @@ fn compare(case: &corpus::Case) {
         assert_eq!((key.kind, key.request_seq_num), (kind, seq), "{}", case.name);
         assert_eq!(
             octets(key.gatekeeper_id),
-            gatekeeper_id.as_ref().map(|id| id.to_bytes()),
+            gatekeeper_id.as_ref().map(BmpString::to_bytes),
             "{}",
             case.name
         );
-        assert_eq!(octets(key.endpoint_identifier()), endpoint_id.as_ref().map(|id| id.to_bytes()));
+        assert_eq!(octets(key.endpoint_identifier()), endpoint_id.as_ref().map(BmpString::to_bytes));
         assert_eq!(key.keep_alive(), keep_alive.unwrap_or(false), "{}", case.name);
         let declared: Vec<String> = aliases.iter().flatten().map(alias_text).collect();
         let read: Vec<String> = key.aliases().map(|alias| std::format!("{alias:?}")).collect();
