@@ -16,25 +16,23 @@ use crate::bind_name::{MAX_DOMAIN, MAX_LABEL, is_label_octet};
 /// None if `name` is no DN, or these RDNs are not such that they are a domain.
 pub(crate) fn domain_components(name: &[u8]) -> Option<&[u8]> {
     // Where the DCs begin, and the length of their labels, each with a dot behind it.
-    let mut run: Option<(&[u8], usize)> = None;
+    let (mut run, mut length) = (None, 0_usize);
     let mut rest = Some(name);
     while let Some(start) = rest {
         let (rdn, behind) = Rdn::read(start)?;
-        run = match rdn {
-            Rdn::Foreign => None,
+        match rdn {
+            Rdn::Foreign => (run, length) = (None, 0),
             Rdn::Component { label } => {
-                let (start, length) = run.unwrap_or((start, 0));
+                run = run.or(Some(start));
                 // A DC that is no label leaves no domain. Were it skipped, the others would make a domain
                 // that is not the client's.
-                Some((
-                    start,
-                    length.saturating_add(label.map_or(usize::MAX, |label| label.saturating_add(1))),
-                ))
+                let label = label.map_or(usize::MAX, |label| label.saturating_add(1));
+                length = length.saturating_add(label);
             }
-        };
+        }
         rest = behind;
     }
-    run.filter(|&(_, length)| length <= MAX_DOMAIN.saturating_add(1)).map(|(start, _)| start)
+    run.filter(|_| length <= MAX_DOMAIN.saturating_add(1))
 }
 
 /// Writes the values of `components`, which [`domain_components`] gave, joined by dots (RFC 2247 2).
@@ -42,24 +40,28 @@ pub(crate) fn domain_components(name: &[u8]) -> Option<&[u8]> {
 /// They are known to be labels. So a separator is one, and what is neither space nor quote nor escaped is
 /// an octet of a label.
 pub(crate) fn join<'b>(components: &[u8], buffer: &'b mut [u8; MAX_DOMAIN]) -> Option<&'b str> {
-    let mut free = buffer.iter_mut();
+    let mut free = buffer.as_mut_slice();
     let mut rest = components;
-    while let Some(equals) = rest.iter().position(|&octet| octet == b'=') {
-        if free.len() < MAX_DOMAIN {
-            *free.next()? = b'.';
-        }
-        rest = rest.get(equals..)?.get(1..)?;
+    'components: loop {
+        rest = match rest {
+            // `DC=`, and not one of its longer spellings.
+            [_, _, b'=', value @ ..] => value,
+            _ => rest.get(rest.iter().position(|&octet| octet == b'=')?..)?.get(1..)?,
+        };
         loop {
-            rest = match rest {
-                [octet, more @ ..] if is_label_octet(*octet) => {
-                    *free.next()? = *octet;
-                    more
+            let (octets, behind) = split_at_label_end(rest)?;
+            free = put(octets, free)?;
+            rest = match behind {
+                [] => break 'components,
+                [b',' | b';', next @ ..] => {
+                    free = put(b".", free)?;
+                    rest = next;
+                    break;
                 }
-                [] | [b',' | b';', ..] => break,
                 [b' ' | b'"', more @ ..] => more,
                 [_backslash, more @ ..] => {
                     let (octet, more) = pair(more)?;
-                    *free.next()? = octet;
+                    free = put(&[octet], free)?;
                     more
                 }
             };
@@ -67,6 +69,13 @@ pub(crate) fn join<'b>(components: &[u8], buffer: &'b mut [u8; MAX_DOMAIN]) -> O
     }
     let length = MAX_DOMAIN.checked_sub(free.len())?;
     str::from_utf8(buffer.get(..length)?).ok()
+}
+
+/// Writes `octets` at the front of `free`, and returns the rest of it.
+fn put<'b>(octets: &[u8], free: &'b mut [u8]) -> Option<&'b mut [u8]> {
+    let (place, free) = free.split_at_mut_checked(octets.len())?;
+    place.copy_from_slice(octets);
+    Some(free)
 }
 
 /// A relative distinguished name, as far as it matters for the domain.
@@ -111,10 +120,8 @@ struct Attribute<'a> {
 
 impl<'a> Attribute<'a> {
     fn read(name: &'a [u8]) -> Option<Self> {
-        let name = skip_spaces(name);
-        let (kind, rest) = name.split_at_checked(name.iter().position(|&octet| octet == b'=')?)?;
-        let is_component = is_domain_component(trim_spaces_behind(kind))?;
-        let start = skip_spaces(rest.get(1..)?);
+        let (is_component, start) = read_type(skip_spaces(name))?;
+        let start = skip_spaces(start);
         // Most values are labels and nothing else; one look at each of their octets is enough.
         if let (label, rest @ ([] | [b',' | b';' | b'+', ..])) = split_at_label_end(start)? {
             return Some(Self { is_component, label: sound_length(label.len()), rest });
@@ -126,6 +133,17 @@ impl<'a> Attribute<'a> {
         };
         Some(Self { is_component, label: label_length(value), rest: skip_spaces(rest) })
     }
+}
+
+/// Whether the type at the front of `name` is a DC, and what stands behind its `=`.
+fn read_type(name: &[u8]) -> Option<(bool, &[u8])> {
+    // Most types have two letters, `CN`, `OU` and `DC` itself, and nothing around them.
+    if let [first @ (b'A'..=b'Z' | b'a'..=b'z'), second @ (b'A'..=b'Z' | b'a'..=b'z'), b'=', rest @ ..] = name
+    {
+        return Some((matches!([first, second], [b'D' | b'd', b'C' | b'c']), rest));
+    }
+    let (kind, rest) = name.split_at_checked(name.iter().position(|&octet| octet == b'=')?)?;
+    Some((is_domain_component(trim_spaces_behind(kind))?, rest.get(1..)?))
 }
 
 /// Whether a type is a DC (RFC 4519 2.4); none if it is no type at all. Letter case plays no part.
