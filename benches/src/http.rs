@@ -13,7 +13,8 @@ use crate::Case;
 /// A request of a browser, 400 octets, 8 fields.
 const REQUEST: &[u8] = include_bytes!("../../crates/rp-http/tests/corpus/get-400.raw");
 /// A short answer.
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/javascript\r\n\
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/javascript\r\n\
     Cache-Control: max-age=3600\r\nContent-Length: 1024\r\n\r\n";
 /// Four chunks of eight octets.
 const CHUNKS: &[u8] = b"8\r\n01234567\r\n8\r\n01234567\r\n8\r\n01234567\r\n8\r\n01234567\r\n0\r\n\r\n";
