@@ -10,7 +10,8 @@ use rp_http::{
 use rp_testkit::{Decision, laws};
 
 fuzz_target!(|input: &[u8]| {
-    let (head_only, websocket) = input.first().map_or((false, false), |octet| (octet & 1 == 1, octet & 2 == 2));
+    let (head_only, websocket) =
+        input.first().map_or((false, false), |octet| (octet & 1 == 1, octet & 2 == 2));
     let (asked, input) = (Asked { head_only, websocket }, input.get(1..).unwrap_or_default());
     laws::check(input, |input| match response::extract(input, asked) {
         Ok(response) => Decision::key(response),
