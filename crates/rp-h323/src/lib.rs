@@ -1,4 +1,4 @@
-//! Zero-copy routing key of an H.323 connection.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -1,4 +1,4 @@
-//! Q.931 as H.225.0 uses it (H.225.0, section 7): the head of a message, and the user-user element in it.
+//! Q.931 as H.225.0 uses it (H.225.0, 7.2): the head of a message, and the user-user element in it.
 
 use nom::{
     IResult, Parser,
@@ -30,7 +30,7 @@ const SHIFT_LOCKING: u8 = 0x90;
 const SHIFT_ONCE: u8 = 0x98;
 const USER_USER: u8 = 0x7e;
 
-/// The user-user protocol discriminator for X.208 and X.209 coded information (H.225.0, table 18).
+/// The user-user protocol discriminator of information coded by ASN.1 (Q.931, 4.5.30).
 const USER_USER_ASN1: u8 = 0x05;
 
 /// The head of a message.
@@ -109,7 +109,7 @@ enum Element<'a> {
 }
 
 /// An octet with the top bit set is an element by itself; any other is followed by a length, of one octet
-/// but for the user-user element, which has two (H.225.0, 7.2.2.31).
+/// but for the user-user element, which has two (H.225.0, 7.2.2).
 fn element(input: &[u8]) -> IResult<&[u8], Element<'_>, ()> {
     let (rest, identifier) = be_u8(input)?;
     match identifier {
