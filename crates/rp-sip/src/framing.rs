@@ -13,8 +13,8 @@ use crate::{
     start_line::StartLine,
 };
 
-/// A whole head, of a request or of a response. The fields of a request are not judged yet.
-pub(crate) struct Head<'a> {
+/// A whole head and the length of the body behind it. The fields of a request are not judged yet.
+pub(crate) struct Frame<'a> {
     /// The input up to the end of the head; all offsets count from its beginning.
     pub(crate) input: &'a [u8],
     pub(crate) start: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Head<'a> {
     pub(crate) body_len: usize,
 }
 
-impl<'a> Head<'a> {
+impl<'a> Frame<'a> {
     /// Reads the head that begins at `start`.
     pub(crate) fn read(input: &'a [u8], start: usize, limits: &Limits) -> Result<Self, Error> {
         let limit = start.saturating_add(limits.head.min(Limits::MAX_HEAD));
@@ -36,11 +36,11 @@ impl<'a> Head<'a> {
 
     fn read_window(window: &'a [u8], start: usize, limits: &Limits) -> Result<Self, Error> {
         let (start_line, lines) = StartLine::read(window, start)?;
-        let mut head = Self { input: window, start, start_line, fields: Fields::default(), body_len: 0 };
-        let body = head.fields.read(window, lines)?;
-        head.input = before(window, body);
-        head.body_len = content_length(&head.fields, head.input, limits.body)?;
-        Ok(head)
+        let mut frame = Self { input: window, start, start_line, fields: Fields::default(), body_len: 0 };
+        let body = frame.fields.read(window, lines)?;
+        frame.input = before(window, body);
+        frame.body_len = content_length(&frame.fields, frame.input, limits.body)?;
+        Ok(frame)
     }
 }
 

@@ -110,6 +110,17 @@ pub(crate) fn offset(octets: &[u8], rest: &[u8]) -> usize {
     octets.len().saturating_sub(rest.len())
 }
 
+/// 25.1 quoted-string: what stands behind the closing quote. A `\` takes the next octet with it.
+pub(crate) fn behind_quote(mut octets: &[u8]) -> Option<&[u8]> {
+    loop {
+        octets = match behind(octets, |octet| !matches!(octet, b'"' | b'\\')) {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', _, rest @ ..] => rest,
+            _ => return None,
+        };
+    }
+}
+
 /// A number of digits only, the largest there is if it is larger.
 pub(crate) fn number(digits: &[u8]) -> usize {
     digits

@@ -1,12 +1,14 @@
 //! Header lines: one pass that remembers where the fields stand that decide, and looks closer at none.
 
+use core::ops::Range;
+
 use memchr::memchr;
 
 use crate::{
     Error, Field, Invalid, Reason, Span,
     error::invalid,
     framing::next_line,
-    grammar::{behind, is_token, offset, split, trim},
+    grammar::{before, behind, behind_quote, is_token, offset, split, trim, trim_start},
 };
 
 /// Where the fields of a head stand. What is in them is judged by whom it concerns.
@@ -200,8 +202,17 @@ fn is<const N: usize>(name: &[u8], spelling: &[u8; N]) -> bool {
     <&[u8; N]>::try_from(name).is_ok_and(|name| name == spelling || name.eq_ignore_ascii_case(spelling))
 }
 
+/// The values of the lines of a name, in order. `head` begins with the start line.
+pub(crate) fn values<'a, 'n>(head: &'a [u8], name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    let name = long_form(name.as_bytes());
+    Lines::of(head)
+        .skip(1)
+        .filter(move |line| long_form(line.name).eq_ignore_ascii_case(name))
+        .map(|line| line.value)
+}
+
 /// The long form of a name (7.3.3); another name as it is.
-pub(crate) fn long_form(name: &[u8]) -> &[u8] {
+fn long_form(name: &[u8]) -> &[u8] {
     match name {
         [b'f' | b'F'] => b"From",
         [b't' | b'T'] => b"To",
@@ -266,6 +277,44 @@ impl<'a> Iterator for Lines<'a> {
             _ => (&[][..], &[][..]),
         };
         Some(Line { whole, name, value })
+    }
+}
+
+/// The values of a list (7.3.1), as ranges of it, without the blanks around them. A comma in quotes or in
+/// angle brackets does not separate.
+pub(crate) struct Values<'a> {
+    list: &'a [u8],
+    /// From where the next value begins; none behind the last.
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Values<'a> {
+    pub(crate) fn of(list: &'a [u8]) -> Self {
+        Self { list, rest: Some(list) }
+    }
+}
+
+impl Iterator for Values<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let rest = self.rest?;
+        let behind_value = comma_or_end(rest);
+        self.rest = behind_value.strip_prefix(b",");
+        let value = trim_start(before(rest, behind_value));
+        let start = offset(self.list, behind_value).saturating_sub(value.len());
+        Some(start..start.saturating_add(trim(value).len()))
+    }
+}
+
+/// From the first comma on that separates, or nothing.
+fn comma_or_end(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match behind(rest, |octet| !matches!(octet, b',' | b'"' | b'<')) {
+            [b'"', quoted @ ..] => behind_quote(quoted).unwrap_or_default(),
+            [b'<', uri @ ..] => behind(uri, |octet| octet != b'>'),
+            found => return found,
+        };
     }
 }
 

@@ -1,14 +1,11 @@
-//! The routing key, and how it is read from a head.
+//! The routing key, and the fields in it.
 
 use core::fmt;
 
 use crate::{
-    Field, Invalid, Reason, SipUri,
-    framing::Head,
+    SipUri,
     grammar::{behind, is_lws, is_token, split, trim, trim_start},
-    header::Name,
-    start_line::StartLine,
-    uri::{self, Address},
+    uri,
 };
 
 /// What a proxy has to know of a request. Everything borrowed is as on the wire.
@@ -74,39 +71,6 @@ impl<'a> Key<'a> {
     pub fn user_is(&self, name: &str) -> bool {
         self.from.user_is(name)
     }
-
-    pub(crate) fn read(head: &Head<'a>) -> Result<Self, Invalid> {
-        let StartLine::Request { method, uri } = head.start_line else {
-            return Err(Invalid::new(Reason::Response, head.start));
-        };
-        let (fields, input) = (&head.fields, head.input);
-        let call_id = fields.only(Field::CallId, input)?;
-        let via = fields.topmost(Field::Via, input)?;
-        let from_line = fields.only(Field::From, input)?;
-        let fault = |reason| Invalid::new(reason, from_line.start);
-        let from = Address::parse(from_line.value(input)).ok_or(fault(Reason::BadFrom))?;
-        let from_uri = SipUri::parse(from.uri).map_err(fault)?;
-        let to_line = fields.only(Field::To, input)?;
-        let to_fault = Invalid::new(Reason::BadTo, to_line.start);
-        let to = Address::parse(to_line.value(input)).ok_or(to_fault)?;
-        // Most requests are REGISTER, in which both are the same.
-        let to_user = if to.uri == from.uri { from_uri.user } else { uri::sound_user(to.uri) };
-        Ok(Self {
-            method,
-            from: from_uri,
-            to: To { user: to_user, tag: to.param(b"tag") },
-            branch: uri::branch(via.value(input)),
-            cseq: cseq(head)?,
-            call_id: trim(call_id.value(input)),
-            credentials: fields.has(Name::Credentials),
-            route: fields.first(Name::Route),
-            record_route: fields.all(Name::RecordRoute),
-            secure_uri: uri.get(..5).is_some_and(|front| front.eq_ignore_ascii_case(b"sips:")),
-            start: head.start,
-            head_len: input.len().saturating_sub(head.start),
-            body_len: head.body_len,
-        })
-    }
 }
 
 impl To<'_> {
@@ -116,8 +80,19 @@ impl To<'_> {
     }
 }
 
+impl<'a> CSeq<'a> {
+    /// 20.16 `CSeq = 1*DIGIT LWS Method`
+    pub(crate) fn parse(value: &'a [u8]) -> Option<Self> {
+        let (number, rest) = split(trim(value), |octet| octet.is_ascii_digit());
+        let method = trim_start(rest);
+        let blank = rest.first().is_some_and(|&octet| is_lws(octet));
+        let sound = !number.is_empty() && blank && !method.is_empty() && behind(method, is_token).is_empty();
+        sound.then_some(Self { number, method })
+    }
+}
+
 impl Span {
-    /// The octets of the span in the input that the key was taken from.
+    /// The octets of the span in the input that it was taken from.
     pub fn of<'a>(&self, input: &'a [u8]) -> &'a [u8] {
         input.get(self.start..self.end).unwrap_or_default()
     }
@@ -132,18 +107,4 @@ impl fmt::Display for Key<'_> {
         }
         write!(f, ", Call-ID {}", self.call_id.escape_ascii())
     }
-}
-
-/// 20.16 `CSeq = 1*DIGIT LWS Method`
-fn cseq<'a>(head: &Head<'a>) -> Result<CSeq<'a>, Invalid> {
-    let place = head.fields.only(Field::CSeq, head.input)?;
-    let fault = Invalid::new(Reason::BadCSeq, place.start);
-    let value = trim(place.value(head.input));
-    let (number, rest) = split(value, |octet| octet.is_ascii_digit());
-    let method = trim_start(rest);
-    let blank = rest.first().is_some_and(|&octet| is_lws(octet));
-    if number.is_empty() || !blank || method.is_empty() || !behind(method, is_token).is_empty() {
-        return Err(fault);
-    }
-    Ok(CSeq { number, method })
 }

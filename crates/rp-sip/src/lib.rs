@@ -10,17 +10,21 @@
 )]
 
 mod error;
+mod follow;
 mod framing;
 mod grammar;
 mod header;
 mod key;
+mod request;
 mod response;
 mod start_line;
 mod status;
 mod uri;
 
 pub use error::{Error, Field, Invalid, Reason};
+pub use follow::{Follower, Step};
 pub use key::{CSeq, Key, Span, To};
+pub use request::{Head, Request};
 pub use response::{Answer, Response};
 pub use status::Status;
 pub use uri::{Scheme, SipUri};
@@ -64,5 +68,8 @@ pub fn extract_within<'a>(input: &'a [u8], limits: &Limits) -> Result<Key<'a>, E
     if start_line::is_response(input.get(start..).unwrap_or_default()) {
         return Err(error::invalid(Reason::Response, start));
     }
-    Ok(Key::read(&framing::Head::read(input, start, limits)?)?)
+    match Head::read(&framing::Frame::read(input, start, limits)?) {
+        Head::Request(request) => Ok(request.key()?),
+        Head::Response(_) => Err(error::invalid(Reason::Response, start)),
+    }
 }

@@ -3,13 +3,13 @@
 use memchr::memchr2;
 
 use crate::{
-    Error, Limits, Reason, Status,
+    CSeq, Error, Head, Invalid, Limits, Reason, Span, Status,
     error::invalid,
-    framing::{Head, message_start},
-    grammar::{behind, is_token, split},
-    header::{Line, Lines, Name, long_form},
-    start_line::{StartLine, is_response, may_be_response},
-    uri::{self, Address},
+    framing::{Frame, message_start},
+    grammar::{behind, is_token, split, trim_start},
+    header::{Line, Lines, Name, Values, values},
+    start_line::{is_response, may_be_response},
+    uri::{self, Address, is_secure},
 };
 
 /// The answer to a request, with the lines that it repeats.
@@ -136,20 +136,29 @@ fn hex(number: u64, sink: &mut impl FnMut(&[u8])) {
     sink(&digits);
 }
 
-/// The head of a response, for a caller that has sent a request itself.
-#[derive(Clone, Copy)]
+/// The head of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Response<'a> {
     /// The status.
     pub status: Status,
     /// The reason phrase as on the wire.
     pub reason: &'a [u8],
+    /// `branch` of the topmost Via value, which is that of the request (8.2.6.2).
+    pub branch: Result<Option<&'a [u8]>, Invalid>,
+    /// The `CSeq`, which is that of the request.
+    pub cseq: Result<CSeq<'a>, Invalid>,
+    /// The Call-ID, which is that of the request.
+    pub call_id: Result<&'a [u8], Invalid>,
+    /// From the first Record-Route line to the end of the last, with whatever is between them.
+    pub record_route: Option<Span>,
     /// Where the message begins: behind the CR LFs that came before it.
     pub start: usize,
     /// The length of the head, blank line included.
     pub head_len: usize,
     /// The length of the body, as Content-Length says.
     pub body_len: usize,
-    head: &'a [u8],
+    /// The input up to the end of the head.
+    pub(crate) input: &'a [u8],
 }
 
 impl<'a> Response<'a> {
@@ -163,21 +172,69 @@ impl<'a> Response<'a> {
         if !may_be_response(input.get(start..).unwrap_or_default()) {
             return Err(invalid(Reason::Request, start));
         }
-        let head = Head::read(input, start, &Limits::default())?;
-        let StartLine::Response { status, reason } = head.start_line else {
-            return Err(invalid(Reason::Request, start));
-        };
-        let octets = head.input.get(start..).unwrap_or_default();
-        Ok(Self { status, reason, start, head_len: octets.len(), body_len: head.body_len, head: octets })
+        match Head::read(&Frame::read(input, start, &Limits::default())?) {
+            Head::Response(response) => Ok(response),
+            Head::Request(_) => Err(invalid(Reason::Request, start)),
+        }
+    }
+
+    pub(crate) fn read(frame: &Frame<'a>, status: Status, reason: &'a [u8]) -> Self {
+        Self {
+            status,
+            reason,
+            branch: frame.branch(),
+            cseq: frame.cseq(),
+            call_id: frame.call_id(),
+            record_route: frame.fields.all(Name::RecordRoute),
+            start: frame.start,
+            head_len: frame.head_len(),
+            body_len: frame.body_len,
+            input: frame.input,
+        }
+    }
+
+    /// The octets of the head.
+    pub fn octets(&self) -> &'a [u8] {
+        self.input.get(self.start..).unwrap_or_default()
     }
 
     /// The values of the header lines of this name, in order, without blanks at the ends. Case does not
     /// count, and a compact form is the long one (7.3.3). Lists are not taken apart.
     pub fn headers<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let name = long_form(name.as_bytes());
-        Lines::of(self.head)
-            .skip(1)
-            .filter(move |line| long_form(line.name).eq_ignore_ascii_case(name))
-            .map(|line| line.value)
+        values(self.octets(), name)
     }
+
+    /// Whether this is a challenge that would have taken the credentials but for their nonce, which is too
+    /// old (22.4; RFC 7616 3.3 `stale`).
+    pub fn is_stale(&self) -> bool {
+        ["WWW-Authenticate", "Proxy-Authenticate"]
+            .into_iter()
+            .flat_map(|name| self.headers(name))
+            .any(challenge_is_stale)
+    }
+
+    /// Whether the first Contact is a `sips:` URI.
+    pub fn has_secure_contact(&self) -> bool {
+        let contact = self.headers("Contact").next().unwrap_or_default();
+        Values::of(contact)
+            .next()
+            .and_then(|value| Address::parse(contact.get(value)?))
+            .is_some_and(|address| is_secure(address.uri))
+    }
+}
+
+/// 25.1 challenge = "Digest" LWS digest-cln *( COMMA digest-cln ): whether one of them is `stale=true`,
+/// quoted or not.
+fn challenge_is_stale(challenge: &[u8]) -> bool {
+    let (_scheme, parameters) = split(challenge, is_token);
+    Values::of(parameters)
+        .filter_map(|parameter| parameters.get(parameter))
+        .map(|parameter| split(parameter, is_token))
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"stale"))
+        .filter_map(|(_, value)| trim_start(value).strip_prefix(b"="))
+        .any(|value| {
+            let value = trim_start(value);
+            let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+            unquoted.unwrap_or(value).eq_ignore_ascii_case(b"true")
+        })
 }

@@ -16,7 +16,8 @@ pub(crate) enum StartLine<'a> {
     Response { status: Status, reason: &'a [u8] },
 }
 
-const VERSION: &[u8] = b"SIP/2.0";
+/// 7.1 SIP-Version
+pub(crate) const VERSION: &[u8] = b"SIP/2.0";
 
 impl<'a> StartLine<'a> {
     /// Reads the line at `start`; also gives what stands behind it.

@@ -7,8 +7,8 @@ use memchr::memchr;
 use crate::{
     Reason,
     grammar::{
-        before, behind, is_label, is_lws, is_param_end, is_token, is_uri_end, is_user, split, text, trim,
-        trim_start,
+        before, behind, behind_quote, is_label, is_lws, is_param_end, is_token, is_uri_end, is_user, split,
+        text, trim, trim_start,
     },
 };
 
@@ -53,6 +53,27 @@ impl<'a> SipUri<'a> {
         let (host, port) = host_port(rest).ok_or(Reason::BadFrom)?;
         Ok(Self { scheme, user, host: text(host), port })
     }
+
+    /// The port, or the one that stands for none (19.1.2). `uri` is what this was parsed from.
+    pub(crate) fn port_or_default(&self, uri: &[u8]) -> u16 {
+        let secure = || self.scheme == Scheme::Sips || has_transport_tls(uri);
+        self.port.unwrap_or_else(|| if secure() { 5061 } else { 5060 })
+    }
+}
+
+/// Whether a URI is of the scheme `sips`.
+pub(crate) fn is_secure(uri: &[u8]) -> bool {
+    uri.get(..5).is_some_and(|front| front.eq_ignore_ascii_case(b"sips:"))
+}
+
+/// 19.1.1: whether one of the parameters is `transport=tls`. They stand behind user and host, and before the
+/// headers.
+fn has_transport_tls(uri: &[u8]) -> bool {
+    let host = memchr(b'@', uri).and_then(|at| uri.get(at..)).unwrap_or(uri);
+    let (front, _headers) = split(host, |octet| octet != b'?');
+    Params { rest: behind(front, |octet| octet != b';') }
+        .filter_map(|param| param.value_of(b"transport"))
+        .any(|transport| transport.eq_ignore_ascii_case(b"tls"))
 }
 
 /// The user of a URI, if [`SipUri::parse`] takes that.
@@ -197,6 +218,7 @@ fn port(octets: &[u8]) -> Option<(Option<u16>, &[u8])> {
 }
 
 /// The value of From or To: `name-addr / addr-spec`, and the parameters of the field behind it.
+#[derive(Clone, Copy)]
 pub(crate) struct Address<'a> {
     pub(crate) uri: &'a [u8],
     params: &'a [u8],
@@ -247,17 +269,6 @@ fn bracketed(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b'<', rest @ ..] = octets else { return None };
     let (uri, [b'>', rest @ ..]) = split(rest, |octet| !is_uri_end(octet)) else { return None };
     Some((uri, trim_start(rest)))
-}
-
-/// 25.1 quoted-string: what stands behind the closing quote. A `\` takes the next octet with it.
-fn behind_quote(mut octets: &[u8]) -> Option<&[u8]> {
-    loop {
-        octets = match behind(octets, |octet| !matches!(octet, b'"' | b'\\')) {
-            [b'"', rest @ ..] => return Some(rest),
-            [b'\\', _, rest @ ..] => rest,
-            _ => return None,
-        };
-    }
 }
 
 /// `branch` of the topmost of the values of a Via line (20.42). The bare cookie identifies nothing
