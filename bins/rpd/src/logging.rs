@@ -1,6 +1,10 @@
 //! One line a connection or request: who, what, where to, and why not.
 
-use std::{fmt, io::IsTerminal};
+use std::{
+    fmt,
+    io::IsTerminal,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use rp_route::leg::{Leg, Transport};
 use tracing::{Level, debug, info, level_filters::LevelFilter};
@@ -21,6 +25,7 @@ pub fn start(log: &Log) {
         config::Level::Debug => Level::DEBUG.into(),
         config::Level::Trace => Level::TRACE.into(),
     };
+    JSON.store(log.format == Format::Json, Ordering::Relaxed);
     let _ = tracing_subscriber::registry().with(layer(log.format).with_filter(level)).try_init();
 }
 
@@ -71,10 +76,10 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal) {
         detail = (!refusal.detail.is_empty()).then(|| display(Safe(&refusal.detail))),
         name = record.name.as_deref().map(|name| display(Safe(name))),
         request = record.request.as_deref().map(|request| display(Safe(request))),
-        host = record.host.as_deref(),
+        host = record.host.as_deref().map(|host| display(Safe(host))),
         leg = record.leg.map(|leg| display(LegText(leg))),
         sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
-        tls = record.tls.as_ref().map(|tls| tls.version),
+        tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
         ms = millis(facts),
         "refused"
@@ -88,11 +93,11 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         source = %facts.source,
         name = record.name.as_deref().map(|name| display(Safe(name))),
         request = record.request.as_deref().map(|request| display(Safe(request))),
-        host = record.host.as_deref(),
+        host = record.host.as_deref().map(|host| display(Safe(host))),
         leg = record.leg.map(|leg| display(LegText(leg))),
         target = record.target.map(display),
         sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
-        tls = record.tls.as_ref().map(|tls| tls.version),
+        tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
         up = record.octets.0,
         down = record.octets.1,
@@ -107,26 +112,34 @@ fn millis(facts: &Facts) -> u64 {
     u64::try_from(facts.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Text from the network: nothing in it can end a line or colour a terminal, and it is cut.
+/// Text from the network: nothing in it can end a line, colour a terminal or pass for another field, and it is cut.
 struct Safe<'a>(&'a str);
 
 impl fmt::Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // JSON has quotes of its own.
+        let quoted = !JSON.load(Ordering::Relaxed)
+            && (self.0.is_empty() || self.0.contains([' ', '"', '=', '\u{a0}']));
+        let quote = if quoted { "\"" } else { "" };
+        f.write_str(quote)?;
         let mut written = 0;
         for c in self.0.chars() {
             if written >= LONGEST {
-                return f.write_str("…");
+                f.write_str("…")?;
+                break;
             }
-            if c.is_control() || is_misleading(c) {
-                write!(f, "{}", c.escape_unicode())?;
-            } else {
-                write!(f, "{c}")?;
+            match c {
+                '"' if quoted => f.write_str("'")?,
+                c if c.is_control() || is_misleading(c) => write!(f, "{}", c.escape_unicode())?,
+                c => write!(f, "{c}")?,
             }
             written += c.len_utf8();
         }
-        Ok(())
+        f.write_str(quote)
     }
 }
+
+static JSON: AtomicBool = AtomicBool::new(false);
 
 /// Marks that reorder or hide what a terminal shows (Unicode's bidirectional and zero-width ones).
 fn is_misleading(c: char) -> bool {
@@ -154,6 +167,7 @@ mod tests {
     #[test]
     fn text_from_the_network_cannot_break_a_line() {
         assert_eq!(Safe("a\r\nb\u{1b}[31m").to_string(), "a\\u{d}\\u{a}b\\u{1b}[31m");
+        assert_eq!(Safe("a\" reason=none").to_string(), "\"a' reason=none\"");
         assert_eq!(Safe("\u{202e}moc").to_string(), "\\u{202e}moc");
         assert_eq!(Safe(&"x".repeat(300)).to_string().len(), 256 + "…".len());
     }

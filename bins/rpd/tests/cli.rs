@@ -137,7 +137,7 @@ fn a_refused_request_is_one_line_that_says_what_to_do() {
         "listener=http",
         "source=127.0.0.1:",
         "reason=url-not-allowed",
-        "the entry \"/PBX0/MY/\" ends in /, so it allows no further /",
+        "detail=\"the entry '/PBX0/MY/' ends in /, so it allows no further /\"",
         "name=web.example",
         "status=403",
     ] {

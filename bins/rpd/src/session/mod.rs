@@ -126,11 +126,7 @@ impl Session {
 fn tls_facts(stream: &TlsStream<TcpStream>) -> TlsFacts {
     let connection = stream.get_ref().1;
     TlsFacts {
-        version: match connection.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            _ => "unknown",
-        },
+        version: crate::tls::version(connection.protocol_version()),
         sni: connection.server_name().map(str::to_owned),
         certificates: connection.peer_certificates().unwrap_or_default().to_vec(),
     }

@@ -12,7 +12,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use rp_route::leg::Transport;
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
     client::danger::ServerCertVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, NoClientAuth, ResolvesServerCert},
@@ -99,6 +99,15 @@ pub fn roots(certificates: &[rustls_pki_types::CertificateDer<'static>]) -> Root
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(certificates.iter().cloned());
     store
+}
+
+/// How a version is called.
+pub fn version(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLS",
+    }
 }
 
 /// aws-lc-rs with X25519 first: the hybrid with ML-KEM is there for whoever prefers it, and costs nothing otherwise.

@@ -2,6 +2,7 @@
 
 use std::{env, net::SocketAddr, path::Path};
 
+use super::PASSWORD_FILE;
 use crate::{config::Listener, protocol::Kind};
 
 /// Prints where everything is, and commands that show what the proxy does.
@@ -35,16 +36,16 @@ Paste these into another terminal; each one says which PBX answered.
   {rpd} probe sip {sip} --name down.example.com
 
   # web: an allowed URL, one that is not, and another host over HTTPS
-  curl -i -H 'Host: hq.example.com' http://{http}/PBX0/APPS/index.htm
-  curl -i -H 'Host: hq.example.com' http://{http}/CMD0/mod_cmd.xml
-  curl -i --cacert {ca} --resolve branch.example.com:{https_port}:127.0.0.1 https://branch.example.com:{https_port}/PBX0/MY/client.htm
+  curl -si -H 'Host: hq.example.com' http://{http}/PBX0/APPS/index.htm
+  curl -si -H 'Host: hq.example.com' http://{http}/CMD0/mod_cmd.xml
+  curl -si --cacert {ca} --resolve branch.example.com:{https_port}:127.0.0.1 https://branch.example.com:{https_port}/PBX0/MY/client.htm
   {rpd} probe http {https} --name hq.example.com --path /PBX0/APPS --tls --ca {ca}
 
   # phone book: right, unknown domain, and over TLS by DN
   ldapsearch -x -LLL -H ldap://{ldap} -D 'example.com\\ldap-guest' -w guest -b dc=example,dc=com '(cn=*)'
   ldapsearch -x -LLL -H ldap://{ldap} -D 'unknown.example\\ldap-guest' -w guest -b dc=example,dc=com
-  LDAPTLS_CACERT={ca} ldapsearch -x -LLL -H ldaps://localhost:{ldaps_port} -D cn=ldap-guest,dc=branch,dc=example,dc=com -w guest -b dc=example,dc=com
-  {rpd} probe ldap {ldaps} --name example.com --user ldap-guest --tls --ca {ca}
+  LDAPTLS_CACERT={ca} ldapsearch -x -LLL -H ldaps://{ldaps} -D cn=ldap-guest,dc=branch,dc=example,dc=com -w guest -b dc=example,dc=com
+  {rpd} probe ldap {ldaps} --name example.com --user ldap-guest --password-file {password} --tls --ca {ca}
 
   # what a TLS client gets to see
   openssl s_client -connect {https} -servername hq.example.com -CAfile {ca} </dev/null
@@ -52,8 +53,8 @@ Paste these into another terminal; each one says which PBX answered.
 Every request is one line below. Ctrl-C ends the demo.
 ",
         config = folder.join("rpd.toml").display(),
+        password = folder.join(PASSWORD_FILE).display(),
         https_port = https.port(),
-        ldaps_port = ldaps.port(),
     );
 }
 

@@ -67,6 +67,7 @@ fn set(check: bool) -> Result<Stage, Box<dyn Error>> {
     let hq = StandIn::start("hq", folder.path())?;
     let branch = StandIn::start("branch", folder.path())?;
     let text = configuration(&hq.ports, &branch.ports, check);
+    fs::write(folder.path().join(PASSWORD_FILE), "guest\n")?;
     let path = folder.path().join("rpd.toml");
     fs::write(&path, &text)?;
     let (config, _) = Config::parse(&text, &path)?;
@@ -76,6 +77,9 @@ fn set(check: bool) -> Result<Stage, Box<dyn Error>> {
     let proxy = server::start(config)?;
     Ok(Stage { folder, proxy, _stand_ins: [hq, branch] })
 }
+
+/// The password of `ldap-guest`, for `rpd probe`.
+const PASSWORD_FILE: &str = "ldap-guest.password";
 
 /// An authority, and a certificate by it for all names of the demo.
 fn certificates(folder: &Path) -> Result<(), Box<dyn Error>> {

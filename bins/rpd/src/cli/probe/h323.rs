@@ -39,7 +39,8 @@ fn read(answer: &Answer<'_>) -> Reply {
     };
     Reply {
         received: answer.to_string(),
-        server: answer.gatekeeper_id.map(|id| id.to_string()),
+        // A refusal only repeats the name that was asked for.
+        server: answer.gatekeeper_id.filter(|_| served).map(|id| id.to_string()),
         meaning: meaning.to_owned(),
         served,
         ..Reply::default()

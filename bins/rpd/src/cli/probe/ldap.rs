@@ -45,7 +45,7 @@ fn read(answer: &rp_ldap::Answer<'_>) -> Reply {
     let text = result.diagnostic.escape_ascii().to_string();
     Reply {
         received: format!("bind response {} {text}", result.code).trim_end().to_owned(),
-        server: (!text.is_empty()).then_some(text),
+        server: (served && !text.is_empty()).then_some(text),
         meaning: meaning.to_owned(),
         served,
         ..Reply::default()

@@ -238,8 +238,7 @@ fn describe(stream: &Stream) -> String {
     let Stream::Tls(stream) = stream else { return String::new() };
     let connection = stream.get_ref().1;
     let mut text = String::new();
-    let version = connection.protocol_version().map_or("TLS", |version| version.as_str().unwrap_or("TLS"));
-    let _ = write!(text, ", {version}");
+    let _ = write!(text, ", {}", tls::version(connection.protocol_version()));
     if let Some(certificate) = connection.peer_certificates().and_then(|chain| chain.first()) {
         let name = tls::common_name(certificate).unwrap_or_else(|| "without a name".to_owned());
         let _ = write!(text, ", certificate {name:?} {}", tls::fingerprint(certificate));
