@@ -78,6 +78,7 @@ impl Step<'_> {
 impl Follower {
     /// At the beginning of a connection.
     pub fn new(limits: Limits) -> Self {
+        let limits = Limits { head: limits.head.min(Limits::MAX_HEAD), ..limits };
         Self { limits, body: 0, half_ping: false, search: Search::default() }
     }
 
@@ -113,12 +114,9 @@ impl Follower {
         if self.half_ping { Step::Crlf } else { Step::Ping }
     }
 
-    /// Most heads come in one piece, so they are read at once. Those that do not are read again when the
-    /// search says that it is time.
     fn look<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, Invalid> {
         self.half_ping = false;
-        let limit = self.limits.head.min(Limits::MAX_HEAD);
-        if self.search.has_begun() && !self.search.decides(input, limit) {
+        if !self.is_due(input) {
             return Ok(Step::More);
         }
         match Frame::read(input, 0, &self.limits) {
@@ -129,10 +127,16 @@ impl Follower {
             }
             Err(Error::Invalid(invalid)) => Err(invalid),
             Err(Error::Incomplete(_)) => {
-                self.search.decides(input, limit);
+                self.search.decides(input, self.limits.head);
                 Ok(Step::More)
             }
         }
+    }
+
+    /// Whether the head is to be read. Most heads come in one piece, so that is tried at once; again only
+    /// when the search says so.
+    fn is_due(&mut self, input: &[u8]) -> bool {
+        !self.search.has_begun() || self.search.decides(input, self.limits.head)
     }
 }
 
@@ -230,4 +234,51 @@ impl Part {
 
 fn continues_version(seen: u8, octet: u8) -> bool {
     VERSION.get(usize::from(seen)).is_some_and(|expected| expected.eq_ignore_ascii_case(&octet))
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// The octets that are looked at while a head comes octet by octet.
+    fn looked_at(head: &[u8]) -> usize {
+        let mut follower = Follower::new(Limits::default());
+        let (mut read, mut searched) = (0, 0);
+        for len in 1..=head.len() {
+            if follower.is_due(&head[..len]) {
+                read += len;
+            }
+            assert!(follower.search.searched >= searched, "searched again at {len}");
+            searched = follower.search.searched;
+            let whole = matches!(follower.step(&head[..len]), Ok(Step::Look(_)));
+            assert_eq!(whole, len == head.len());
+        }
+        read + searched
+    }
+
+    #[test]
+    fn a_head_that_comes_octet_by_octet_is_read_twice_and_searched_once() {
+        let long = |front: &[u8], piece: &[u8], end: &[u8]| {
+            let end = [end, b"\r\nContent-Length: 0\r\n\r\n"].concat();
+            [front, &piece.repeat(16_384 / piece.len()), &end].concat()
+        };
+        let heads: [Vec<u8>; 9] = [
+            long(b"", b"M", b" sip:a SIP/2.0"),
+            long(b"OPTIONS ", b"/", b" SIP/2.0"),
+            long(b"SIP/2.0 200 ", b"k ", b""),
+            long(b"OPTIONS a SIP/2.0\r\n", b"N", b":"),
+            long(b"OPTIONS a SIP/2.0\r\nN", b"\t", b":"),
+            long(b"OPTIONS a SIP/2.0\r\nN:", b"v:", b""),
+            long(b"OPTIONS a SIP/2.0\r\nN:", b"\r\n ", b""),
+            long(b"OPTIONS a SIP/2.0", b"\r\nN:", b""),
+            long(b"OPTIONS a SIP/2.0", b"\r\nVia: SIP/2.0/TCP a;branch=b", b""),
+        ];
+        for head in heads {
+            assert!(looked_at(&head) <= 2 * head.len() + 1, "{}", looked_at(&head));
+        }
+    }
 }

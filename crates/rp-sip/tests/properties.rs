@@ -2,58 +2,10 @@
 
 mod common;
 
-use std::sync::LazyLock;
-
-use common::{cases, decide};
-use proptest::{prelude::*, sample::Index};
+use common::{decide, mutated};
+use proptest::prelude::*;
 use rp_sip::{Answer, Error, Response, Status, extract};
-use rp_testkit::{corpus::Case, laws};
-
-static CASES: LazyLock<Vec<Case>> =
-    LazyLock::new(|| cases().into_iter().filter(|case| case.bytes.len() < 2_000).collect());
-
-/// Octets that mean something, more often than others.
-fn octet() -> impl Strategy<Value = u8> {
-    prop_oneof![prop::sample::select(&b"\r\n \t:;,<>\"\\@=%\0[].-0zA/"[..]), any::<u8>()]
-}
-
-#[derive(Clone, Debug)]
-enum Edit {
-    Replace(Index, u8),
-    Insert(Index, u8),
-    Remove(Index),
-    Repeat(Index, Index),
-}
-
-fn edit() -> impl Strategy<Value = Edit> {
-    prop_oneof![
-        (any::<Index>(), octet()).prop_map(|(at, octet)| Edit::Replace(at, octet)),
-        (any::<Index>(), octet()).prop_map(|(at, octet)| Edit::Insert(at, octet)),
-        any::<Index>().prop_map(Edit::Remove),
-        (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Edit::Repeat(from, to)),
-    ]
-}
-
-fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    (any::<Index>(), prop::collection::vec(edit(), 1..4)).prop_map(|(case, edits)| {
-        let mut octets = case.get(&CASES).bytes.clone();
-        for edit in edits {
-            let len = octets.len();
-            match edit {
-                Edit::Replace(at, octet) => octets[at.index(len)] = octet,
-                Edit::Insert(at, octet) => octets.insert(at.index(len + 1), octet),
-                Edit::Remove(at) if len > 1 => drop(octets.remove(at.index(len))),
-                Edit::Remove(_) => {}
-                Edit::Repeat(from, to) => {
-                    let (from, to) = (from.index(len).min(to.index(len)), from.index(len).max(to.index(len)));
-                    let piece = octets[from..to].to_vec();
-                    octets.splice(from..from, piece);
-                }
-            }
-        }
-        octets
-    })
-}
+use rp_testkit::laws;
 
 fn written(input: &[u8]) -> Option<Vec<u8>> {
     let answer = Answer::to(input)?;

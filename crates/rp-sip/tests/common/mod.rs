@@ -1,6 +1,9 @@
 //! The corpus, and what the other implementations say of it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::sync::LazyLock;
+
+use proptest::{prelude::*, sample::Index};
 use rp_sip::{Error, extract};
 use rp_testkit::{
     Decision,
@@ -78,4 +81,51 @@ pub(crate) fn endless_head() -> Vec<u8> {
         .to_vec();
     input.resize(1 << 20, b'y');
     input
+}
+
+static SMALL_CASES: LazyLock<Vec<Case>> =
+    LazyLock::new(|| cases().into_iter().filter(|case| case.bytes.len() < 2_000).collect());
+
+/// Octets that mean something, more often than others.
+fn octet() -> impl Strategy<Value = u8> {
+    prop_oneof![prop::sample::select(&b"\r\n \t:;,<>\"\\@=%\0[].-0zA/"[..]), any::<u8>()]
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Replace(Index, u8),
+    Insert(Index, u8),
+    Remove(Index),
+    Repeat(Index, Index),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        (any::<Index>(), octet()).prop_map(|(at, octet)| Edit::Replace(at, octet)),
+        (any::<Index>(), octet()).prop_map(|(at, octet)| Edit::Insert(at, octet)),
+        any::<Index>().prop_map(Edit::Remove),
+        (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Edit::Repeat(from, to)),
+    ]
+}
+
+/// Cases of the corpus with a few octets changed.
+pub(crate) fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    (any::<Index>(), prop::collection::vec(edit(), 1..4)).prop_map(|(case, edits)| {
+        let mut octets = case.get(&SMALL_CASES).bytes.clone();
+        for edit in edits {
+            let len = octets.len();
+            match edit {
+                Edit::Replace(at, octet) => octets[at.index(len)] = octet,
+                Edit::Insert(at, octet) => octets.insert(at.index(len + 1), octet),
+                Edit::Remove(at) if len > 1 => drop(octets.remove(at.index(len))),
+                Edit::Remove(_) => {}
+                Edit::Repeat(from, to) => {
+                    let (from, to) = (from.index(len).min(to.index(len)), from.index(len).max(to.index(len)));
+                    let piece = octets[from..to].to_vec();
+                    octets.splice(from..from, piece);
+                }
+            }
+        }
+        octets
+    })
 }
