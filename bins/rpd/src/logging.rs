@@ -7,7 +7,7 @@ use std::{
 };
 
 use rp_route::leg::{Leg, Transport};
-use tracing::{Level, debug, info, level_filters::LevelFilter};
+use tracing::{Level, debug, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt};
 
 use crate::{
@@ -54,6 +54,15 @@ pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End) {
         }
         End::Served(cause) if log.forwarded => forwarded(facts, record, Some(cause)),
         End::Served(_) | End::Refused(_) => {}
+        End::Broken(detail) => warn!(
+            conn = facts.id,
+            listener = %facts.listener.kind,
+            source = %facts.source,
+            host = record.host.as_deref().map(|host| display(Safe(host))),
+            target = record.target.map(display),
+            detail = %Safe(detail),
+            "the target broke its protocol"
+        ),
         End::Gone => debug!(conn = facts.id, listener = %facts.listener.kind, source = %facts.source, "gone"),
     }
 }

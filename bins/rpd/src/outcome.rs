@@ -63,6 +63,8 @@ pub enum End {
     Served(Cause),
     /// It was not let through.
     Refused(Refusal),
+    /// The service broke its own protocol.
+    Broken(String),
     /// The client went away before it had asked for anything.
     Gone,
 }
@@ -78,6 +80,8 @@ pub enum Cause {
     TargetLost,
     /// A time-out fired, by the name of its key.
     TimedOut(&'static str),
+    /// The client asked for another host, and has to connect again.
+    Elsewhere,
     /// This proxy shut down.
     Shutdown,
 }
@@ -89,6 +93,7 @@ impl fmt::Display for Cause {
             Self::ClientLost => f.write_str("client-lost"),
             Self::TargetLost => f.write_str("target-lost"),
             Self::TimedOut(limit) => write!(f, "timed-out {limit}"),
+            Self::Elsewhere => f.write_str("elsewhere"),
             Self::Shutdown => f.write_str("shutdown"),
         }
     }
@@ -130,6 +135,17 @@ pub enum Observation {
     Refused(Refusal),
 }
 
+/// An [`Observation`], with what was learnt of the request that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What was asked, in the protocol's own words.
+    pub request: Option<String>,
+    /// The name in it.
+    pub name: Option<String>,
+    /// What happened.
+    pub observation: Observation,
+}
+
 /// Why something is refused: the registry of words for configuration, log, metrics and page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
@@ -161,8 +177,12 @@ pub enum Reason {
     HandshakeFailed,
     /// No target of the host could be reached.
     TargetUnreachable,
-    /// The target's answer is not HTTP, or none came.
+    /// The target's answer is malformed, or none came.
     TargetFailed,
+    /// A client certificate is needed, and did not match.
+    Certificate,
+    /// The service refused it.
+    Refused,
     /// Too many connections of one source.
     SourceLimit,
 }
@@ -186,6 +206,8 @@ impl Reason {
             Self::HandshakeFailed => "handshake-failed",
             Self::TargetUnreachable => "target-unreachable",
             Self::TargetFailed => "target-failed",
+            Self::Certificate => "certificate",
+            Self::Refused => "refused",
             Self::SourceLimit => "source-limit",
         }
     }

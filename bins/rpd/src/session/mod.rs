@@ -19,13 +19,13 @@ use tokio_rustls::server::TlsStream;
 use crate::{
     cancel::{Cancel, Request},
     config::Idle,
-    outcome::{Cause, End, Facts, Observation, Observer, Reason, Record, Refusal, TlsFacts},
+    outcome::{Cause, End, Facts, Note, Observation, Observer, Reason, Record, Refusal, TlsFacts},
     protocol::{Kind, Protocol},
     state::State,
     stream::Stream,
 };
 use head::Head;
-use relay::Relay;
+use relay::{Event, Limit, Relay};
 
 /// A connection and all that it may use.
 pub struct Session {
@@ -49,9 +49,18 @@ impl Session {
             Ok(relay) => relay,
             Err(end) => return end,
         };
-        let cause = (&mut relay).await;
-        self.record.octets = relay.octets();
-        End::Served(cause)
+        loop {
+            match relay.next().await {
+                Event::Note(note) => self.tell(note),
+                Event::Ended(end) => {
+                    self.record.octets = relay.octets();
+                    if matches!(end, End::Refused(_)) {
+                        relay.close().await;
+                    }
+                    return end;
+                }
+            }
+        }
     }
 
     /// Everything up to the relay; or how the connection ended without one.
@@ -98,6 +107,12 @@ impl Session {
         self.observer.observe(&self.facts, self.facts.listener.kind.protocol, &self.record, observation);
     }
 
+    /// Tells of a later request; what the connection was routed by stays.
+    fn tell(&self, note: Note) {
+        let record = Record { request: note.request, name: note.name, ..self.record.clone() };
+        self.observer.observe(&self.facts, self.facts.listener.kind.protocol, &record, &note.observation);
+    }
+
     /// Notes when the name became known.
     fn key_found(&mut self) {
         let elapsed = self.facts.accepted.elapsed().as_millis();
@@ -107,19 +122,21 @@ impl Session {
     /// The relay between a client, of whom `first` is already read, and the service.
     fn relay(&self, client: Stream, first: Vec<u8>, service: Stream, protocol: Protocol) -> Relay {
         let Idle { h323, sip, ldap, http, .. } = self.state.config.limits.idle;
-        let idle = match protocol {
+        let (idle, name) = match protocol {
             Protocol::H323 => (h323, "limits.idle.h323"),
             Protocol::Sip => (sip, "limits.idle.sip"),
             Protocol::Ldap => (ldap, "limits.idle.ldap"),
             Protocol::Http => (http, "limits.idle.http"),
         };
-        Relay::new((client, first), (service, Vec::new()), idle, self.cancel.clone())
+        let limit = Limit { idle, name, unsettled: None };
+        Relay::new((client, first), (service, Vec::new()), limit, self.cancel.clone())
     }
 
     /// The relay of an HTTP connection that has become something else.
     fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, Vec<u8>)) -> Relay {
-        let idle = (self.state.config.limits.idle.tunnel, "limits.idle.tunnel");
-        Relay::new(client, service, idle, self.cancel.clone())
+        let idle = self.state.config.limits.idle.tunnel;
+        let limit = Limit { idle, name: "limits.idle.tunnel", unsettled: None };
+        Relay::new(client, service, limit, self.cancel.clone())
     }
 }
 

@@ -1,11 +1,15 @@
 //! Octets both ways until both sides have ended.
 //!
-//! One future, polled by hand: what is read into the worker's scratch is written at once, and only what the other
-//! side does not take is kept. While such a rest exists nothing more is read on that side. So a connection that
-//! waits holds no buffer, and a slow reader costs at most one scratch.
+//! Polled by hand: what is read into the worker's scratch is written at once, and only what the other side does not
+//! take is kept. While such a rest exists nothing more is read on that side. So a connection that waits holds no
+//! buffer, and a slow reader costs at most one scratch.
+//!
+//! Where a protocol has to be followed beyond its first message, an [`Inspect`] decides what passes.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
+    io::ErrorKind,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -17,90 +21,181 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use super::close;
 use crate::{
     cancel::{Cancel, Request},
-    outcome::Cause,
+    outcome::{Cause, End, Note},
     scratch,
     stream::Stream,
 };
 
-/// A relay between a client and a service. It resolves to why it ended.
-pub struct Relay {
+/// What a protocol does with octets on their way. It is handed the octets at the front of what has come and not been
+/// dealt with, never none, and keeps none itself.
+pub(super) trait Inspect: Send {
+    /// The client's octets.
+    fn from_client(&mut self, octets: &[u8]) -> Step;
+
+    /// The service's octets.
+    fn from_service(&mut self, octets: &[u8]) -> Step;
+
+    /// An answer of ours that is due, once the client stands between two messages of the service.
+    fn answer(&mut self) -> Option<Vec<u8>>;
+
+    /// What is to be told of single requests, one at a time.
+    fn note(&mut self) -> Option<Note>;
+
+    /// Whether the service has taken the client; until then the relay lives for [`Limit::unsettled`] at most.
+    fn is_settled(&self) -> bool;
+}
+
+/// What to do with the octets at hand.
+pub(super) enum Step {
+    /// So many go on.
+    Pass(usize),
+    /// So many stay here.
+    Drop(usize),
+    /// More of them are needed first.
+    More,
+    /// Everything ends, after what has been answered.
+    End(End),
+}
+
+/// A time-out by the name of its key.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    /// Without an octet in either direction; zero: for ever.
+    pub(super) idle: Duration,
+    /// What the log calls it.
+    pub(super) name: &'static str,
+    /// From the start, for a connection that is never settled.
+    pub(super) unsettled: Option<Duration>,
+}
+
+/// What a relay has to say.
+pub(super) enum Event {
+    /// Something happened to one request.
+    Note(Note),
+    /// It is over.
+    Ended(End),
+}
+
+/// A relay between a client and a service.
+pub(super) struct Relay {
     client: Stream,
     service: Stream,
     up: Direction,
     down: Direction,
-    idle: Option<Idle>,
+    inspection: Option<Box<Inspection>>,
+    timer: Timer,
     cancel: Arc<Cancel>,
 }
 
+struct Inspection {
+    inspector: Box<dyn Inspect>,
+    /// Octets of the client, and of the service, that are not decided yet.
+    undecided: [Vec<u8>; 2],
+    ended: Option<End>,
+}
+
 impl Relay {
-    /// A relay that begins by sending on what has been read of each side already. It ends when nothing moves for
-    /// so long (zero: never); that time-out has a name for the log.
-    pub fn new(
+    /// A relay that begins by sending on what has been read of each side already.
+    pub(super) fn new(
         (client, from_client): (Stream, Vec<u8>),
         (service, from_service): (Stream, Vec<u8>),
-        (idle, limit): (Duration, &'static str),
+        limit: Limit,
         cancel: Arc<Cancel>,
     ) -> Self {
-        let idle = (!idle.is_zero()).then(|| Idle::new(idle, limit));
-        Self {
-            client,
-            service,
-            up: Direction::new(from_client),
-            down: Direction::new(from_service),
-            idle,
-            cancel,
-        }
+        let (up, down) = (Direction::new(from_client), Direction::new(from_service));
+        Self { client, service, up, down, inspection: None, timer: Timer::new(limit), cancel }
+    }
+
+    /// Lets `inspector` decide what passes, from the first octet on.
+    pub(super) fn inspected(mut self, inspector: Box<dyn Inspect>) -> Self {
+        let undecided = [mem::take(&mut self.up.rest), mem::take(&mut self.down.rest)];
+        self.inspection = Some(Box::new(Inspection { inspector, undecided, ended: None }));
+        (self.up.fresh, self.down.fresh) = (true, true);
+        self
     }
 
     /// Octets that have been passed on: to the service, to the client.
-    pub fn octets(&self) -> (u64, u64) {
+    pub(super) fn octets(&self) -> (u64, u64) {
         (self.up.passed, self.down.passed)
     }
 
-    fn ended(&self) -> Option<Cause> {
+    /// Relays until there is something to say.
+    pub(super) async fn next(&mut self) -> Event {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Lets a client that was refused read its answer.
+    pub(super) async fn close(self) {
+        drop(self.service);
+        close::with_answer(self.client, &[]).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.cancel.poll(Request::Close, cx).is_ready() {
+            return Poll::Ready(Event::Ended(End::Served(Cause::Shutdown)));
+        }
+        let before = self.octets();
+        self.up.poll(Side::Client, &mut self.client, &mut self.service, &mut self.inspection, cx);
+        if let Some(inspection) = &mut self.inspection {
+            while let Some(answer) = inspection.inspector.answer() {
+                self.down.rest.extend_from_slice(&answer);
+            }
+        }
+        self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
+        if let Some(note) = self.inspection.as_mut().and_then(|inspection| inspection.inspector.note()) {
+            // There may be more of them, and of everything else.
+            cx.waker().wake_by_ref();
+            return Poll::Ready(Event::Note(note));
+        }
+        if let Some(end) = self.ended() {
+            return Poll::Ready(Event::Ended(end));
+        }
+        if self.inspection.as_ref().is_some_and(|inspection| inspection.inspector.is_settled()) {
+            self.timer.settle();
+        }
+        self.timer
+            .poll(self.octets() != before, cx)
+            .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
+    }
+
+    fn ended(&mut self) -> Option<End> {
         let broken = |direction: &Direction| match direction.phase {
             Phase::ReadFailed => Some(true),
             Phase::WriteFailed => Some(false),
             _ => None,
         };
-        match (broken(&self.up), broken(&self.down)) {
+        let cause = match (broken(&self.up), broken(&self.down)) {
             (Some(true), _) | (_, Some(false)) => Some(Cause::ClientLost),
             (Some(false), _) | (_, Some(true)) => Some(Cause::TargetLost),
-            (None, None) => (self.up.is_done() && self.down.is_done()).then_some(Cause::Closed),
-        }
+            (None, None) => {
+                (self.up.phase == Phase::Done && self.down.phase == Phase::Done).then_some(Cause::Closed)
+            }
+        };
+        let decided = self.inspection.as_mut().filter(|_| self.down.rest.is_empty() || cause.is_some());
+        decided.and_then(|inspection| inspection.ended.take()).or(cause.map(End::Served))
     }
 }
 
-impl Future for Relay {
-    type Output = Cause;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cause> {
-        let this = &mut *self;
-        if this.cancel.poll(Request::Close, cx).is_ready() {
-            return Poll::Ready(Cause::Shutdown);
-        }
-        let moved = this.up.poll(&mut this.client, &mut this.service, cx)
-            | this.down.poll(&mut this.service, &mut this.client, cx);
-        if let Some(cause) = this.ended() {
-            return Poll::Ready(cause);
-        }
-        match &mut this.idle {
-            Some(idle) => idle.poll(moved, cx).map(Cause::TimedOut),
-            None => Poll::Pending,
-        }
-    }
+/// Where octets come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Service,
 }
 
 /// One direction of a relay.
 struct Direction {
-    /// Read, but not yet taken by the other side.
+    /// To be sent, but not yet taken by the other side.
     rest: Vec<u8>,
     /// TLS holds what the socket did not take yet.
     unflushed: bool,
-    passed: u64,
+    /// What was read before the relay began has still to be inspected.
+    fresh: bool,
     phase: Phase,
+    passed: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,21 +210,29 @@ enum Phase {
 
 impl Direction {
     fn new(first: Vec<u8>) -> Self {
-        Self { rest: first, unflushed: false, passed: 0, phase: Phase::Open }
+        Self { rest: first, unflushed: false, fresh: false, phase: Phase::Open, passed: 0 }
     }
 
-    fn is_done(&self) -> bool {
-        self.phase == Phase::Done
-    }
-
-    /// Moves what can be moved; says whether anything was.
-    fn poll(&mut self, from: &mut Stream, to: &mut Stream, cx: &mut Context<'_>) -> bool {
-        let before = self.passed;
+    /// Moves what can be moved.
+    fn poll(
+        &mut self,
+        side: Side,
+        from: &mut Stream,
+        to: &mut Stream,
+        inspection: &mut Option<Box<Inspection>>,
+        cx: &mut Context<'_>,
+    ) {
         let mut reads = 0;
         loop {
+            let over = inspection.as_ref().is_some_and(|inspection| inspection.ended.is_some());
             let step = match self.phase {
-                Phase::Open if !self.rest.is_empty() => self.write_rest(to, cx),
+                Phase::Open | Phase::Ending if !self.rest.is_empty() => self.write_rest(to, cx),
                 Phase::Open if self.unflushed => self.flush(to, cx),
+                Phase::Open | Phase::Ending if over => break,
+                Phase::Open if mem::take(&mut self.fresh) => {
+                    self.inspect(side, &[], to, inspection, cx);
+                    Poll::Ready(())
+                }
                 Phase::Open if reads == READS_IN_A_ROW => {
                     // Others on this worker have their turn.
                     cx.waker().wake_by_ref();
@@ -137,7 +240,7 @@ impl Direction {
                 }
                 Phase::Open => {
                     reads += 1;
-                    self.read(from, to, cx)
+                    self.read(side, from, to, inspection, cx)
                 }
                 Phase::Ending => self.end(to, cx),
                 Phase::Done | Phase::ReadFailed | Phase::WriteFailed => break,
@@ -146,24 +249,101 @@ impl Direction {
                 break;
             }
         }
-        self.passed != before
     }
 
-    fn read(&mut self, from: &mut Stream, to: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
+    fn read(
+        &mut self,
+        side: Side,
+        from: &mut Stream,
+        to: &mut Stream,
+        inspection: &mut Option<Box<Inspection>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let outcome = ready!(scratch::poll_read_with(from, cx, |cx, octets| {
-            if octets.is_empty() {
-                self.phase = Phase::Ending;
-                return;
+            match (octets, inspection) {
+                ([], _) => self.phase = Phase::Ending,
+                (octets, None) => self.pass(octets, to, cx),
+                (octets, inspection) => self.inspect(side, octets, to, inspection, cx),
             }
-            let taken = self.write(octets, to, cx);
-            self.rest = octets[taken..].to_vec();
         }));
         if let Err(error) = outcome {
             // Peers that end TLS without close_notify are common, and the protocols here frame themselves.
-            let abrupt_end = error.kind() == std::io::ErrorKind::UnexpectedEof;
+            let abrupt_end = error.kind() == ErrorKind::UnexpectedEof;
             self.phase = if abrupt_end { Phase::Ending } else { Phase::ReadFailed };
         }
         Poll::Ready(())
+    }
+
+    /// Puts `octets` behind those that are undecided, and passes what may pass.
+    fn inspect(
+        &mut self,
+        side: Side,
+        octets: &[u8],
+        to: &mut Stream,
+        inspection: &mut Option<Box<Inspection>>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(inspection) = inspection else { return };
+        let mut undecided = mem::take(&mut inspection.undecided[side as usize]);
+        if undecided.is_empty() {
+            let used = self.sort(side, octets, to, inspection, cx);
+            undecided = octets[used..].to_vec();
+        } else {
+            undecided.extend_from_slice(octets);
+            let used = self.sort(side, &undecided, to, inspection, cx);
+            undecided.drain(..used);
+            undecided.shrink_to_fit();
+        }
+        inspection.undecided[side as usize] = undecided;
+    }
+
+    /// Says how many octets are dealt with. What passes in one piece is written in one piece.
+    fn sort(
+        &mut self,
+        side: Side,
+        octets: &[u8],
+        to: &mut Stream,
+        inspection: &mut Inspection,
+        cx: &mut Context<'_>,
+    ) -> usize {
+        let inspector = &mut inspection.inspector;
+        let (mut passing, mut at) = (0, 0);
+        while at < octets.len() {
+            let step = match side {
+                Side::Client => inspector.from_client(&octets[at..]),
+                Side::Service => inspector.from_service(&octets[at..]),
+            };
+            match step {
+                Step::Pass(n) => at += n,
+                Step::Drop(n) => {
+                    self.pass(&octets[passing..at], to, cx);
+                    at += n;
+                    passing = at;
+                }
+                Step::More => break,
+                Step::End(end) => {
+                    inspection.ended = Some(end);
+                    break;
+                }
+            }
+            if side == Side::Service
+                && let Some(answer) = inspector.answer()
+            {
+                self.pass(&octets[passing..at], to, cx);
+                passing = at;
+                self.rest.extend_from_slice(&answer);
+            }
+        }
+        self.pass(&octets[passing..at], to, cx);
+        at
+    }
+
+    /// Writes, and keeps what is not taken.
+    fn pass(&mut self, octets: &[u8], to: &mut Stream, cx: &mut Context<'_>) {
+        let taken = if self.rest.is_empty() && !octets.is_empty() { self.write(octets, to, cx) } else { 0 };
+        if taken < octets.len() {
+            self.rest.extend_from_slice(&octets[taken..]);
+        }
     }
 
     /// Writes once; says how many octets were taken.
@@ -183,13 +363,14 @@ impl Direction {
     }
 
     fn write_rest(&mut self, to: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
-        let rest = std::mem::take(&mut self.rest);
+        let mut rest = mem::take(&mut self.rest);
         let taken = self.write(&rest, to, cx);
-        if taken < rest.len() {
+        let failed = self.phase == Phase::WriteFailed;
+        if taken < rest.len() && !failed {
+            rest.drain(..taken);
             self.rest = rest;
-            self.rest.drain(..taken);
         }
-        if taken == 0 && self.phase == Phase::Open { Poll::Pending } else { Poll::Ready(()) }
+        if taken == 0 && !failed { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// TLS keeps records that the socket did not take; they must leave before this waits for more.
@@ -213,30 +394,50 @@ impl Direction {
 const READS_IN_A_ROW: u32 = 8;
 
 /// A time-out that every octet puts off. The timer is not touched when octets move, only looked at when it fires.
-struct Idle {
-    after: Duration,
-    limit: &'static str,
+struct Timer {
+    idle: Duration,
+    name: &'static str,
     last: Instant,
-    timer: Pin<Box<Sleep>>,
+    unsettled: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Idle {
-    fn new(after: Duration, limit: &'static str) -> Self {
+impl Timer {
+    fn new(limit: Limit) -> Self {
         let last = Instant::now();
-        Self { after, limit, last, timer: Box::pin(sleep_until(last + after)) }
+        let unsettled = limit.unsettled.map(|after| last + after);
+        let mut timer = Self { idle: limit.idle, name: limit.name, last, unsettled, timer: None };
+        timer.timer = timer.due().map(|due| Box::pin(sleep_until(due)));
+        timer
+    }
+
+    fn settle(&mut self) {
+        self.unsettled = None;
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let idle = (!self.idle.is_zero()).then(|| self.last + self.idle);
+        self.unsettled.into_iter().chain(idle).min()
     }
 
     fn poll(&mut self, moved: bool, cx: &mut Context<'_>) -> Poll<&'static str> {
         if moved {
             self.last = Instant::now();
         }
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let due = self.last + self.after;
-            if due <= Instant::now() {
-                return Poll::Ready(self.limit);
+        loop {
+            let due = self.due();
+            let Some(timer) = &mut self.timer else { return Poll::Pending };
+            ready!(timer.as_mut().poll(cx));
+            let now = Instant::now();
+            match due {
+                None => self.timer = None,
+                Some(due) if due > now => timer.as_mut().reset(due),
+                Some(_) if self.unsettled.is_some_and(|due| due <= now) => return Poll::Ready(UNSETTLED),
+                Some(_) => return Poll::Ready(self.name),
             }
-            self.timer.as_mut().reset(due);
         }
-        Poll::Pending
     }
 }
+
+/// What the log calls the time-out of a connection that the service has never taken.
+const UNSETTLED: &str = "unregistered";
