@@ -17,6 +17,7 @@ mod header;
 mod key;
 mod request;
 mod response;
+pub mod route;
 mod start_line;
 mod status;
 mod uri;

@@ -8,6 +8,7 @@ use crate::{
     framing::{Frame, message_start},
     grammar::{behind, is_token, split, trim_start},
     header::{Line, Lines, Name, Values, values},
+    route::Token,
     start_line::{is_response, may_be_response},
     uri::{self, Address, is_secure},
 };
@@ -62,8 +63,8 @@ impl<'a> Answer<'a> {
         uri::branch(self.via)
     }
 
-    /// Writes the response piece by piece (8.2.6.2). A To without a tag gets `rpd-` and the digits of
-    /// `tag`, except in 100, which is not of a dialog.
+    /// Writes the response piece by piece (8.2.6.2). A To without a tag gets the
+    /// [`Token`] of `tag`, except in 100, which is not of a dialog.
     pub fn write(&self, status: Status, tag: u64, retry_after: Option<u32>, sink: &mut impl FnMut(&[u8])) {
         sink(b"SIP/2.0 ");
         decimal(u32::from(status.code()), sink);
@@ -76,8 +77,8 @@ impl<'a> Answer<'a> {
         sink(self.from);
         if self.wants_tag && status != Status::TRYING {
             sink(self.to.strip_suffix(b"\r\n").unwrap_or(self.to));
-            sink(b";tag=rpd-");
-            hex(tag, sink);
+            sink(b";tag=");
+            sink(Token::new(tag).as_bytes());
             sink(b"\r\n");
         } else {
             sink(self.to);
@@ -125,15 +126,6 @@ fn decimal(number: u32, sink: &mut impl FnMut(&[u8])) {
         [] => sink(b"0"),
         digits => sink(digits),
     }
-}
-
-fn hex(number: u64, sink: &mut impl FnMut(&[u8])) {
-    let mut digits = [0; 16];
-    let nibbles = number.to_be_bytes().into_iter().flat_map(|octet| [octet >> 4, octet & 0x0f]);
-    for (digit, nibble) in digits.iter_mut().zip(nibbles) {
-        *digit = b"0123456789abcdef".get(usize::from(nibble)).copied().unwrap_or_default();
-    }
-    sink(&digits);
 }
 
 /// The head of a response.
