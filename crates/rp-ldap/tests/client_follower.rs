@@ -59,6 +59,18 @@ fn only_start_tls_is_decided_of_the_extended_requests() {
 }
 
 #[test]
+fn at_most_fifty_octets_are_held_of_what_passes() {
+    let id = [&[0x02, 0x84, 0, 0, 0, 4][..], &[0, 0, 0, 1]].concat();
+    let oid = [&[0x80, 0x84, 0, 0, 0, 22][..], b"1.3.6.1.4.1.1466.20036"].concat();
+    let request = [&[0x77, 0x84, 0, 0, 0, 28][..], &oid].concat();
+    let octets = [&[0x30, 0x84, 0, 0, 0, 44][..], &id, &request].concat();
+    assert_eq!(octets.len(), 50);
+    let mut client = ClientFollower::new();
+    assert_eq!(client.step(&octets[..49]), Ok(ClientStep::More(1.try_into().unwrap())));
+    assert_eq!(client.step(&octets), Ok(ClientStep::Pass(50)));
+}
+
+#[test]
 fn what_is_to_be_decided_must_not_be_large() {
     let name = vec![b'a'; 70_000];
     let large = bind(&name);
@@ -69,8 +81,11 @@ fn what_is_to_be_decided_must_not_be_large() {
     let start_tls = tlv(0x77, &[tlv(0x80, b"1.3.6.1.4.1.1466.20037"), tlv(0x81, &name)].concat());
     let invalid = ClientFollower::new().step(&message(&start_tls)[..60]).unwrap_err();
     assert_eq!(invalid.reason, Reason::TooLarge);
-    let largest = bind(&vec![b'a'; MAX_FRAME - 30]);
-    assert!(largest.len() <= MAX_FRAME);
+    let largest = bind(&vec![b'a'; MAX_FRAME - 28]);
+    assert_eq!(largest.len(), MAX_FRAME + 1);
+    assert!(ClientFollower::new().step(&largest).is_err());
+    let largest = bind(&vec![b'a'; MAX_FRAME - 29]);
+    assert_eq!(largest.len(), MAX_FRAME);
     assert!(matches!(ClientFollower::new().step(&largest), Ok(ClientStep::Decide(_))));
 }
 

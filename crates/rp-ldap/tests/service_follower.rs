@@ -24,6 +24,19 @@ fn the_answer_of_a_bind_is_told_when_its_code_is_there() {
 }
 
 #[test]
+fn the_longest_head_is_read_in_pieces() {
+    let number = |tag: u8, value: u8| [tag, 0x84, 0, 0, 0, 4, 0, 0, 0, value];
+    let bind = [&[0x61, 0x84, 0, 0, 0, 14][..], &number(0x0a, 49), b"\x04\x00\x04\x00"].concat();
+    let octets = [&[0x30, 0x84, 0, 0, 0, 30][..], &number(0x02, 1), &bind].concat();
+    let mut service = follower(&[(1, SIMPLE)]);
+    let told = octets.iter().position(|octet| service.step(&[*octet]).unwrap().event.is_some());
+    assert_eq!(told, Some(31));
+    assert!(!service.is_between_frames());
+    assert_eq!(service.step(&octets[32..]).unwrap().octets, 4);
+    assert!(service.is_between_frames());
+}
+
+#[test]
 fn a_step_ends_where_a_message_does() {
     let two = [bind_response(1, 0), bind_response(2, 49)].concat();
     let mut service = follower(&[(1, SIMPLE), (2, SIMPLE)]);
