@@ -4,9 +4,9 @@
 
 mod common;
 
-use std::{collections::HashMap, fs};
+use std::{fs, thread, time::Instant};
 
-use common::{Finished, Port, Program, Proxy, SERVICE_NAME, certificates, fill, run, write};
+use common::{Finished, PATIENCE, Port, Program, Proxy, SERVICE_NAME, certificates, fill, run, write};
 use tempfile::TempDir;
 
 #[test]
@@ -128,25 +128,26 @@ fn thousands_of_requests_to_two_hosts_are_not_mixed_up(scheme: &str) {
     let script = write(stage.folder.path(), "expect.lua", include_str!("peers/http/expect.lua"));
     let script = script.display().to_string();
     let url = format!("{scheme}://{}/PBX0/APPS/", stage.proxy.address(scheme));
+    // wrk knows no number of requests, only a time; what a busy machine does in it nobody knows.
     let wrk = |name: &str| {
         let host = format!("Host: {name}.example.com");
-        run("wrk", ["-t1", "-c16", "-d3s", "-s", &script, "-H", &host, &url, "--", name]).ok()
+        let deadline = Instant::now() + PATIENCE;
+        let mut requests = 0;
+        while requests < 3000 {
+            assert!(Instant::now() < deadline, "only {requests} requests");
+            let report =
+                run("wrk", ["-t1", "-c16", "-d1s", "-s", &script, "-H", &host, &url, "--", name]).ok();
+            let counted = report.lines().find_map(|line| line.strip_prefix("requests and faults: "));
+            let (count, faults) =
+                counted.and_then(|counts| counts.split_once(' ')).expect("the script's own line");
+            assert_eq!(faults, "0", "{report}");
+            requests += count.parse::<u32>().expect("a count");
+        }
     };
-    let reports = std::thread::scope(|scope| {
-        [scope.spawn(|| wrk("hq")), scope.spawn(|| wrk("branch"))]
-            .map(|wrk| wrk.join().expect("wrk's report"))
+    thread::scope(|scope| {
+        scope.spawn(|| wrk("hq"));
+        scope.spawn(|| wrk("branch"));
     });
-    for report in reports {
-        let counted =
-            report.lines().find(|line| line.starts_with("requests=")).expect("the script's own line");
-        let counts: HashMap<&str, u32> = counted
-            .split(' ')
-            .filter_map(|count| count.split_once('='))
-            .map(|(what, count)| (what, count.parse().expect("a count")))
-            .collect();
-        assert_eq!((counts["refused"], counts["others"], counts["broken"]), (0, 0, 0), "{report}");
-        assert!(counts["requests"] >= 2000, "{report}");
-    }
 }
 
 /// The proxy in front of two servers.

@@ -6,7 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,7 @@ pub struct Program {
     name: String,
     child: Child,
     said: Arc<Said>,
+    listeners: Vec<JoinHandle<()>>,
 }
 
 /// The lines that a program has written so far, to either of its outputs.
@@ -41,11 +42,12 @@ impl Program {
             child.stdout.take().map(|output| Box::new(output) as _),
             child.stderr.take().map(|output| Box::new(output) as _),
         ];
-        for output in outputs.into_iter().flatten() {
+        let listen = |output| {
             let said = said.clone();
-            thread::spawn(move || said.listen(output));
-        }
-        Self { name: name.to_owned(), child, said }
+            thread::spawn(move || said.listen(output))
+        };
+        let listeners = outputs.into_iter().flatten().map(listen).collect();
+        Self { name: name.to_owned(), child, said, listeners }
     }
 
     /// Waits until it accepts connections on this port of 127.0.0.1.
@@ -53,20 +55,24 @@ impl Program {
     /// # Panics
     /// It ends before, or does not in time.
     pub fn listening(mut self, port: u16) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        self.wait_until("listen", |_| TcpStream::connect(address).is_ok());
+        self
+    }
+
+    /// Asks `done` again and again, for what cannot be waited for, until the program does what it should.
+    ///
+    /// # Panics
+    /// It ends before, or does not in time.
+    pub fn wait_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_err() {
+        while !done(self) {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("{} ended with {status}:\n{}", self.name, self.lines().join("\n"));
             }
-            assert!(
-                Instant::now() < deadline,
-                "{} does not listen on {port}:\n{}",
-                self.name,
-                self.lines().join("\n")
-            );
+            assert!(Instant::now() < deadline, "{} does not {what}:\n{}", self.name, self.lines().join("\n"));
             thread::sleep(BETWEEN_ATTEMPTS);
         }
-        self
     }
 
     /// Waits for a line that holds `part`, and returns it.
@@ -87,14 +93,30 @@ impl Program {
         }
     }
 
-    /// All that it has said so far.
-    pub fn lines(&self) -> Vec<String> {
-        self.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Ends it, and returns all that it has said.
+    pub fn end(mut self) -> Vec<String> {
+        self.stop();
+        for listener in self.listeners.drain(..) {
+            listener.join().expect("listening does not panic");
+        }
+        self.lines()
     }
 
     /// Whether a line so far holds `part`.
     pub fn said(&self, part: &str) -> bool {
         self.lines().iter().any(|line| line.contains(part))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn stop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // timeout(1) passes the signal on to its whole process group, and kills who does not heed it.
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -112,9 +134,7 @@ impl Said {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // timeout(1) passes the signal on to its whole process group, and kills who does not heed it.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
+        self.stop();
     }
 }
 
@@ -187,5 +207,5 @@ fn bounded<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) 
     command
 }
 
-/// A refused connection tells nothing about when to try again.
+/// What is asked for may need a core to happen.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);

@@ -17,10 +17,10 @@ function response(status, _, body)
 end
 
 function done(summary)
-  local others, errors = 0, summary.errors
+  local errors = summary.errors
+  local faults = errors.connect + errors.read + errors.write + errors.status + errors.timeout
   for _, thread in ipairs(threads) do
-    others = others + thread:get("others")
+    faults = faults + thread:get("others")
   end
-  local broken = errors.connect + errors.read + errors.write + errors.timeout
-  print(("requests=%d refused=%d others=%d broken=%d"):format(summary.requests, errors.status, others, broken))
+  print(("requests and faults: %d %d"):format(summary.requests, faults))
 end
