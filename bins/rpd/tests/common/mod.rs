@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses a part of this")]
 
+mod capture;
 mod certificates;
 mod port;
 mod program;
@@ -9,6 +10,7 @@ mod proxy;
 
 use std::{fs, path::PathBuf, time::Duration};
 
+pub use capture::Capture;
 pub use certificates::{SERVICE_NAME, certificates};
 pub use port::Port;
 pub use program::{Finished, Program, run, run_with};
