@@ -43,6 +43,11 @@ pub struct Aliases<'a> {
 }
 
 impl<'a> Aliases<'a> {
+    /// Whether there is none (left).
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
     /// No alias at all.
     pub(crate) const NONE: Self = Self { bits: Bits::EMPTY, left: 0 };
 
