@@ -110,6 +110,7 @@ impl<'a> Reader<'a> {
     /// The value of the next element, an INTEGER or ENUMERATED of `0..=2^31-1`. That is the range of all
     /// numbers which are read here (RFC 4511 4.1.1: maxInt). Leading zeros are legal in a length of up to
     /// four octets; other numbers are refused for `reason`.
+    #[inline(always)]
     pub(crate) fn number(&mut self, tag: u8, reason: Reason) -> Result<i32, Error> {
         let content = self.element(tag)?;
         content.as_number(reason)

@@ -5,8 +5,8 @@ use core::num::NonZeroUsize;
 
 use crate::{
     ber::{CONTEXT, SEQUENCE},
-    error::{Error, Invalid, Reason},
-    message::{Head, Key, MAX_FRAME, Request, START_TLS, Sender, Tag, bind, head},
+    error::{Error, Invalid},
+    message::{Head, Key, START_TLS, Sender, Tag, extract, head},
 };
 
 /// Follows the requests of a client. It keeps no octet: what is undecided stays with the caller.
@@ -46,7 +46,8 @@ pub enum ClientStep<'a> {
     /// follower says the same again.
     Decide(Key<'a>),
     /// Nothing can be said before at least so many more octets are there. The next step wants these octets
-    /// again with more behind them; they are at most 50, or [`MAX_FRAME`] of a request that is to be decided.
+    /// again with more behind them. They are fewer than 50, or of a request that is to be decided fewer than
+    /// [`MAX_FRAME`](crate::MAX_FRAME).
     More(NonZeroUsize),
 }
 
@@ -128,27 +129,16 @@ enum Begin<'a> {
 
 fn begin(input: &[u8]) -> Result<Begin<'_>, Error> {
     let head = head(input, Sender::Client, usize::MAX)?;
-    let request = match head.operation {
-        Tag::BIND_REQUEST => {
-            limit(&head)?;
-            Request::Bind(bind(&head)?)
-        }
-        Tag::EXTENDED_REQUEST if is_start_tls(&head)? => {
-            limit(&head)?;
-            Request::Extended { oid: START_TLS }
-        }
-        _ => return Ok(Begin::Pass { frame_len: head.frame.end() }),
+    let is_to_be_decided = match head.operation {
+        Tag::BIND_REQUEST => true,
+        Tag::EXTENDED_REQUEST => is_start_tls(&head)?,
+        _ => false,
     };
-    head.frame.whole()?;
-    Ok(Begin::Decide(Key { message_id: head.message_id, frame_len: head.frame.end(), request }))
-}
-
-/// What is held until it is whole must not be large.
-fn limit(head: &Head<'_>) -> Result<(), Error> {
-    if head.frame.end() > MAX_FRAME {
-        return Err(Error::invalid(Reason::TooLarge, 1));
+    if is_to_be_decided {
+        // This one is held until it is whole, so it must not be large.
+        return extract(input).map(Begin::Decide);
     }
-    Ok(())
+    Ok(Begin::Pass { frame_len: head.frame.end() })
 }
 
 /// Whether an extended request is StartTLS (RFC 4511 4.14.1). An OID of another length is told apart before

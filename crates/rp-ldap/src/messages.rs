@@ -144,8 +144,9 @@ fn answer(
     if let Ok(code) = LdapResultCode::try_from(i64::from(code.0)) {
         return message(message_id, operation(result(code, String::new())));
     }
-    // ldap3_proto can only say codes that it has a name for, but services have codes of their own. So the code
-    // is put in afterwards, where a matched DN has kept its room: `0a 01 00 04 01 20` becomes `0a 02 xx xx 04 00`.
+    // ldap3_proto can only say codes that it has a name for, but services have codes of their own. So the
+    // code is put in afterwards, where a matched DN has kept its room: `0a 01 00 04 01 20` becomes
+    // `0a 02 xx xx 04 00`.
     let bits = code.0.to_be_bytes();
     let code = minimal(&bits);
     let room = " ".repeat(code.len().saturating_sub(1));

@@ -59,7 +59,7 @@ fn only_start_tls_is_decided_of_the_extended_requests() {
 }
 
 #[test]
-fn at_most_fifty_octets_are_held_of_what_passes() {
+fn fewer_than_fifty_octets_are_held_of_what_passes() {
     let id = [&[0x02, 0x84, 0, 0, 0, 4][..], &[0, 0, 0, 1]].concat();
     let oid = [&[0x80, 0x84, 0, 0, 0, 22][..], b"1.3.6.1.4.1.1466.20036"].concat();
     let request = [&[0x77, 0x84, 0, 0, 0, 28][..], &oid].concat();
