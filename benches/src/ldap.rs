@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use ldap3_proto::proto::LdapMsg;
 use rasn_ldap::LdapMessage;
-use rp_ldap::{MAX_DOMAIN, Request, extract};
+use rp_ldap::{Auth, ClientFollower, ClientStep, MAX_DOMAIN, Request, ServiceFollower, extract};
 
 use crate::Case;
 
@@ -24,6 +24,12 @@ const DOMAIN_USER: &[u8] =
 /// The bind of a client without a name.
 const ANONYMOUS: &[u8] = include_bytes!("../../crates/rp-ldap/tests/corpus/bind_anonymous.ber");
 
+/// A bind by DN, a search and an unbind, as ldapsearch sends them.
+const REQUESTS: &[u8] = include_bytes!("../../crates/rp-ldap/tests/corpus/cap_ldapsearch_dn.ber");
+
+/// What slapd answers: the bind, entries, and the end of the search.
+const ANSWERS: &[u8] = include_bytes!("../../crates/rp-ldap/tests/corpus/cap_slapd_search_s2c.ber");
+
 /// The cases of this protocol.
 pub fn cases() -> Vec<Case> {
     vec![
@@ -38,6 +44,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("ldap/anonymous-bind/rp-ldap", || key(ANONYMOUS)),
         Case::new("ldap/anonymous-bind/ldap3_proto", || ldap3_proto(ANONYMOUS)),
         Case::new("ldap/anonymous-bind/rasn-ldap", || rasn_ldap(ANONYMOUS)),
+        Case::new("ldap/follow-requests/rp-ldap", || follow_requests(REQUESTS)),
+        Case::new("ldap/follow-answers/rp-ldap", || follow_answers(ANSWERS)),
     ]
 }
 
@@ -59,4 +67,29 @@ fn ldap3_proto(octets: &[u8]) {
 
 fn rasn_ldap(octets: &[u8]) {
     black_box(rasn::ber::decode::<LdapMessage>(black_box(octets)).expect("a message"));
+}
+
+fn follow_requests(octets: &[u8]) {
+    let mut client = ClientFollower::new();
+    let mut rest = black_box(octets);
+    loop {
+        let passed = match client.step(rest).expect("requests") {
+            ClientStep::Pass(octets) => octets,
+            ClientStep::Decide(key) => key.frame_len,
+            ClientStep::More(_) => break,
+        };
+        rest = rest.get(passed..).expect("a whole message");
+    }
+    black_box(client);
+}
+
+fn follow_answers(octets: &[u8]) {
+    let mut service = ServiceFollower::new();
+    service.open_bind(1, Auth::Simple { empty_password: false }).expect("the first bind");
+    let mut rest = black_box(octets);
+    while !rest.is_empty() {
+        let step = service.step(rest).expect("answers");
+        black_box(step.event);
+        rest = rest.get(step.octets..).expect("no more than there is");
+    }
 }
