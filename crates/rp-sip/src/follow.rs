@@ -237,6 +237,7 @@ fn continues_version(seen: u8, octet: u8) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests {
     extern crate std;
 
