@@ -14,6 +14,7 @@ mod follow;
 mod framing;
 mod grammar;
 mod header;
+pub mod held;
 mod key;
 pub mod open_requests;
 mod request;
@@ -23,6 +24,7 @@ mod siphash;
 mod start_line;
 mod status;
 mod uri;
+mod verdict;
 
 pub use error::{Error, Field, Invalid, Reason};
 pub use follow::{Follower, Step};
@@ -31,6 +33,7 @@ pub use request::{Head, Request};
 pub use response::{Answer, Response};
 pub use status::Status;
 pub use uri::{Scheme, SipUri};
+pub use verdict::{Circumstances, Verdict, judge};
 
 /// How large a message may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
