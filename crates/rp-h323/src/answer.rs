@@ -5,8 +5,9 @@ use core::fmt;
 use crate::{
     Error, GatekeeperRejectReason, Invalid, Reason, RegistrationRejectReason, ReleaseCompleteReason,
     SKIPPED_MAX, Text,
-    h225::{self, generic_data::RasMessages, ras},
-    q931::{self, Head, MessageType},
+    answers::Content,
+    h225::{generic_data::RasMessages, ras},
+    q931::Head,
     tpkt,
 };
 
@@ -125,14 +126,10 @@ impl fmt::Display for AnswerKind {
 fn read(rest: &[u8], at: usize, len: usize) -> Result<Option<Answer<'_>>, Error> {
     let head = Head::parse(rest.get(tpkt::HEAD..).unwrap_or_default(), at.saturating_add(tpkt::HEAD))?;
     let end = at.saturating_add(len);
-    let Some(bits) = q931::user_user(tpkt::message(rest, len)?, end)? else { return Ok(None) };
-    let answer = match head.message_type {
-        MessageType::RELEASE_COMPLETE => h225::read_release_complete(bits).map(Some)?,
-        MessageType::FACILITY => match h225::read_facility(bits)? {
-            Some(messages) => first(messages)?,
-            None => None,
-        },
-        _ => None,
+    let answer = match Content::read(head, tpkt::message(rest, len)?, end)? {
+        Content::Nothing => None,
+        Content::Release(answer) => Some(answer),
+        Content::Facility(messages) => first(messages)?,
     };
     Ok(answer.map(|answer| Answer { call_reference: head.call_reference, ..answer }))
 }

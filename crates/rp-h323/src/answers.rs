@@ -16,8 +16,9 @@ pub struct Answers<'a> {
     len: usize,
 }
 
+/// What a message can have of answers.
 #[derive(Clone, Copy)]
-enum Content<'a> {
+pub(crate) enum Content<'a> {
     Nothing,
     Release(Answer<'a>),
     Facility(RasMessages<'a>),
@@ -58,11 +59,12 @@ impl<'a> Answers<'a> {
 }
 
 impl<'a> Content<'a> {
-    fn read(head: Head, message: &'a [u8], len: usize) -> Result<Self, Invalid> {
-        let bits = q931::user_user(message, len)?;
+    /// Reads the message in a whole frame, which ends at the offset `end` of the input.
+    pub(crate) fn read(head: Head, message: &'a [u8], end: usize) -> Result<Self, Invalid> {
+        let bits = q931::user_user(message, end)?;
         Ok(match (head.message_type, bits) {
             (MessageType::RELEASE_COMPLETE, Some(bits)) => Self::Release(h225::read_release_complete(bits)?),
-            // Gateways to telephone networks leave it out.
+            // It ends the call all the same.
             (MessageType::RELEASE_COMPLETE, None) => {
                 Self::Release(Answer::new(AnswerKind::ReleaseComplete(None)))
             }

@@ -139,12 +139,8 @@ fn string(text: &Text<'_>) -> Option<String> {
 #[test]
 fn every_answer_says_what_is_expected_of_it() {
     let mut answers = 0;
-    for case in corpus() {
+    for case in corpus().into_iter().filter(support::is_answer) {
         let expected = &case.expected["expected"];
-        let is_answer = ["rcf", "gcf", "rrj_", "grj_", "release_complete"];
-        if !is_answer.iter().any(|prefix| case.name.starts_with(prefix)) {
-            continue;
-        }
         let answer = Answer::parse(&case.bytes).unwrap();
         assert_eq!(answer.len, case.bytes.len(), "{}", case.name);
         assert_eq!(u64::from(answer.call_reference), expected["call_reference"], "{}", case.name);

@@ -194,8 +194,11 @@ fn reject<'a>(mut bits: Bits<'a>, extended: bool, answer: Answer<'a>) -> Result<
         return Ok(answer);
     }
     let present = bits.additions()?;
+    let is_assigned = |answer: Answer<'_>| {
+        matches!(answer.kind, AnswerKind::RegistrationReject(_)) && present.has(ASSIGNED_GATEKEEPER)
+    };
     Ok(Answer {
-        redirects: present.has(ALT_GK_INFO) || present.has(ASSIGNED_GATEKEEPER),
+        redirects: present.has(ALT_GK_INFO) || is_assigned(answer),
         challenges: present.has(TOKENS) || present.has(CRYPTO_TOKENS),
         ..answer
     })
