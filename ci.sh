@@ -14,7 +14,7 @@ PACKAGES=(
     ldap-utils slapd                                    # ldap
     kamailio kamailio-tls-modules sip-tester socat      # sip
     tshark                                              # h323
-    openssl valgrind
+    openssl python3 python3-venv
 )
 PYCRATE=0.8.1
 FUZZ_SECONDS=${FUZZ_SECONDS:-15}
@@ -144,7 +144,12 @@ packages() {
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     fi
-    python3 -c "import pycrate_asn1dir.H323" 2>/dev/null || python3 -m pip install -q "pycrate==$PYCRATE"
+    # The independent H.323 endpoint is a script on pycrate; Debian wants such things in an environment of their own.
+    local venv
+    venv=$(target_folder)/venv
+    [ -x "$venv/bin/python3" ] || python3 -m venv "$venv"
+    "$venv/bin/python3" -c "import pycrate_asn1dir.H225" 2>/dev/null || "$venv/bin/pip" install -q "pycrate==$PYCRATE"
+    export PATH="$venv/bin:$PATH"
 }
 
 target_folder() {

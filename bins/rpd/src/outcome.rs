@@ -33,6 +33,8 @@ pub struct Record {
     pub request: Option<String>,
     /// The host found, by its first name.
     pub host: Option<String>,
+    /// What the client's certificate came to, where it was asked.
+    pub certificate: Option<String>,
     /// Transport and port of the leg to it.
     pub leg: Option<Leg>,
     /// Where the leg leads.

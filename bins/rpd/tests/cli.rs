@@ -4,14 +4,13 @@ mod common;
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::Command,
 };
 
-use common::PATIENCE;
-use rustix::process::{Pid, Signal, kill_process};
+use common::{PATIENCE, Process};
+use rustix::process::Signal;
 
 fn rpd() -> Command {
     Command::new(env!("CARGO_BIN_EXE_rpd"))
@@ -72,51 +71,6 @@ fn a_port_that_is_taken_is_named() {
     assert!(text.contains(&format!("listen.http: {address} cannot be listened on")), "{text}");
 }
 
-/// A proxy in a process of its own, with its log.
-struct Process {
-    child: Child,
-    log: BufReader<ChildStderr>,
-}
-
-impl Process {
-    fn start(file: &Path) -> Self {
-        let mut child =
-            rpd().args(["run", "--config"]).arg(file).stderr(Stdio::piped()).spawn().expect("rpd");
-        let log = BufReader::new(child.stderr.take().expect("a pipe"));
-        Self { child, log }
-    }
-
-    /// The next line that holds `part`.
-    fn line(&mut self, part: &str) -> String {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            assert!(self.log.read_line(&mut line).expect("text") > 0, "rpd ended before it said {part:?}");
-            if line.contains(part) {
-                return line;
-            }
-        }
-    }
-
-    /// Where it listens for `kind`.
-    fn address(&mut self, kind: &str) -> SocketAddr {
-        let line = self.line(&format!("{kind} on "));
-        let text = line.split(&format!("{kind} on ")).nth(1).and_then(|rest| rest.split(['"', '\n']).next());
-        text.expect("an address").trim().parse().expect("an address")
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("a signal");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn a_refused_request_is_one_line_that_says_what_to_do() {
     let file = folder(
@@ -161,7 +115,7 @@ fn a_refused_request_is_one_line_that_says_what_to_do() {
     );
 
     proxy.signal(Signal::TERM);
-    assert!(proxy.child.wait().expect("an end").success());
+    assert!(proxy.wait().success());
 }
 
 #[test]

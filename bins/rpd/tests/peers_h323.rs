@@ -9,16 +9,20 @@ mod common;
 use std::{
     fs::File,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
     sync::{Arc, Mutex},
-    thread,
 };
 
 use common::{Capture, Port, Program, Proxy, SERVICE_NAME, certificates, run_with};
 use rp_h323::{
-    Answer, AnswerKind, Error, RegistrationRejectReason, extract,
-    messages::{AliasName, Ras, RegistrationConfirm, RegistrationRequest, Sender, facility},
+    Answer, AnswerKind, Error, RegistrationRejectReason,
+    messages::{AliasName, Ras, RegistrationRequest, Sender, facility},
+};
+use rp_route::leg::Transport;
+use rpd::{
+    cli::demo::stand_in::StandIn,
+    protocol::{Kind, Protocol},
 };
 use rustls::{ClientConfig, ClientConnection, KeyLog, RootCertStore, StreamOwned, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
@@ -56,6 +60,7 @@ struct Stage {
     hq: u16,
     branch: u16,
     _tunnels: Vec<Program>,
+    _stand_ins: [StandIn; 2],
     folder: TempDir,
 }
 
@@ -66,7 +71,12 @@ const UNKNOWN: &str = "unknown.example";
 impl Stage {
     fn set(kind: &'static str) -> Self {
         let folder = certificates();
-        let [hq, branch] = ["hq", "branch"].map(gatekeeper);
+        let stand_ins = ["hq", "branch"].map(|name| {
+            let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
+            StandIn::start(name, &certificate, &key).expect("a stand-in")
+        });
+        let in_clear = Kind { protocol: Protocol::H323, transport: Transport::Tcp };
+        let [hq, branch] = [0, 1].map(|at| stand_ins[at].ports.of(in_clear));
         let mut tunnels = Vec::new();
         let mut row = |id: &str, port: u16| {
             let (key, port) = match kind {
@@ -100,7 +110,7 @@ key = "proxy.key"
         );
         let proxy = Proxy::start(folder.path(), &text);
         let capture = Capture::start(folder.path(), &[proxy.address(kind).port(), hq, branch]);
-        Self { kind, capture, proxy, hq, branch, _tunnels: tunnels, folder }
+        Self { kind, capture, proxy, hq, branch, _tunnels: tunnels, _stand_ins: stand_ins, folder }
     }
 
     fn registrations_pass_as_they_are(self, register: impl Fn(&Self, &str) -> Registered) {
@@ -265,42 +275,6 @@ impl Registered {
             AnswerKind::RegistrationReject(RegistrationRejectReason::SECURITY_DENIAL) => Self::Not,
             other => panic!("{other:?}"),
         }
-    }
-}
-
-/// A gatekeeper that registers everybody, under its own name; its port.
-fn gatekeeper(name: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || register_everybody(name, stream));
-        }
-    });
-    port
-}
-
-fn register_everybody(name: &str, mut stream: TcpStream) -> std::io::Result<()> {
-    let mut received = Vec::new();
-    loop {
-        let key = match extract(&received) {
-            Ok(key) => key,
-            Err(Error::Incomplete(_)) => {
-                read_more(&mut stream, &mut received)?;
-                continue;
-            }
-            Err(Error::Invalid(invalid)) => panic!("{invalid}"),
-        };
-        let confirm = RegistrationConfirm {
-            request_seq_num: key.request_seq_num,
-            gatekeeper_id: Some(name),
-            endpoint_id: "endpoint",
-            ..RegistrationConfirm::default()
-        };
-        let confirmed = Ras::RegistrationConfirm(confirm);
-        stream.write_all(&facility(Sender::Gatekeeper, &[confirmed]).expect("a message"))?;
-        let used = key.len;
-        received.drain(..used);
     }
 }
 

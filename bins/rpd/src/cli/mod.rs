@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
-mod demo;
+pub mod demo;
 mod probe;
 mod run;
 

@@ -37,6 +37,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
     let request_client_certificate = check.request_client_certificate(&file.tls);
     check.certificates_present(&file, &listeners);
     check.hosts(&file.host, &listeners);
+    check.certificate_checks(&file, &listeners);
     if check.failed() {
         return (None, check.findings);
     }
@@ -46,6 +47,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
         Some(client) => check.certified_key(&client.get_ref().certificate, &client.get_ref().key),
         None => certificates.first().map(|certificate| certificate.key.clone()),
     };
+    let trust_list = check.trust_list(&file.tls.trust_list);
     let rows = file.host.into_iter().filter(|row| row.get_ref().enabled);
     let hosts = rows.map(|row| Arc::new(check.host(row))).collect();
     if check.failed() {
@@ -54,7 +56,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
     let config = Config {
         listeners,
         backlog: file.listen.backlog,
-        tls: Tls { certificates, request_client_certificate, min_version: file.tls.min_version },
+        tls: Tls { certificates, trust_list, request_client_certificate, min_version: file.tls.min_version },
         client_key,
         hosts,
         limits: file.limits,
@@ -157,6 +159,52 @@ impl Check<'_> {
                 ),
             );
         }
+    }
+
+    /// `check-certificate` needs someone who asks for a certificate, someone to trust, and a leg for those who pass.
+    fn certificate_checks(&mut self, file: &File, listeners: &[Listener]) {
+        for row in file.host.iter().filter(|row| row.get_ref().enabled) {
+            let Some(h323) = &row.get_ref().h323 else { continue };
+            let (span, h323) = (h323.span(), h323.get_ref());
+            if !h323.check_certificate {
+                if h323.tls.is_some() {
+                    let message = "h323 has a tls port without check-certificate: clients reach the PBX's TLS port unproven, so the PBX must not have \"Assume TLS\" set; write check-certificate = true";
+                    self.findings.push(Finding::warning(span, message));
+                }
+                continue;
+            }
+            let asking = Kind { protocol: Protocol::H323, transport: Transport::Tls };
+            if h323.tls.is_none() {
+                self.error(span.clone(), "check-certificate without a tls port: there is no leg for phones that pass; write tls = 1300");
+            }
+            if file.tls.trust_list.is_empty() {
+                self.error(span.clone(), "check-certificate without tls.trust-list: no certificate would be trusted; write trust-list = [\"trust/devices.pem\"] in [tls]");
+            }
+            if !listeners.iter().any(|listener| listener.kind == asking) {
+                self.error(span.clone(), "check-certificate without listen.h323s: nobody can show a certificate; write h323s = 1300 in [listen]");
+            } else if !file
+                .tls
+                .request_client_certificate
+                .iter()
+                .any(|name| name.get_ref() == asking.as_str())
+            {
+                self.error(span.clone(), "check-certificate, but no phone is asked for a certificate; write \"h323s\" in tls.request-client-certificate");
+            }
+            if h323.tcp.is_none() {
+                self.findings.push(Finding::warning(span, "check-certificate without a tcp port: phones without a good certificate are refused, not asked for their password"));
+            }
+        }
+    }
+
+    fn trust_list(&mut self, paths: &[Spanned<std::path::PathBuf>]) -> Option<Arc<TrustList>> {
+        let mut trusted = Vec::new();
+        for path in paths {
+            match tls::read_certificates(&self.folder.join(path.get_ref())) {
+                Ok(certificates) => trusted.extend(certificates),
+                Err(message) => self.error(path.span(), message),
+            }
+        }
+        (!trusted.is_empty()).then(|| Arc::new(TrustList::new(trusted)))
     }
 
     fn server_certificates(&mut self, tls: &file::Tls) -> Vec<Certificate> {
@@ -377,6 +425,8 @@ impl Check<'_> {
             names: host.names.into_iter().map(|name| name.into_inner().0).collect(),
             targets: host.target.into_inner().0,
             any_location: host.h323.as_ref().is_some_and(|h323| h323.get_ref().any_location),
+            check_certificate: host.h323.as_ref().is_some_and(|h323| h323.get_ref().check_certificate),
+            serial_names: host.h323.as_ref().is_some_and(|h323| h323.get_ref().serial_names),
             user_at_domain: host.ldap.as_ref().is_some_and(|ldap| ldap.get_ref().user_at_domain),
             encoded_slash: http.is_some_and(|http| http.encoded_slash == EncodedSlash::Pass),
             urls: http.and_then(|http| http.urls.as_ref()).map(|urls| {
@@ -397,14 +447,8 @@ impl Check<'_> {
             file::Verify::None => Verify::None,
             file::Verify::Fingerprint => Verify::Fingerprint(row.fingerprints?.into_inner().0),
             file::Verify::TrustList => {
-                let mut trusted = Vec::new();
-                for path in &row.trust {
-                    match tls::read_certificates(&self.folder.join(path.get_ref())) {
-                        Ok(certificates) => trusted.extend(certificates),
-                        Err(message) => self.error(path.span(), message),
-                    }
-                }
-                Verify::TrustList(Arc::new(TrustList::new(trusted)))
+                let trusted = self.trust_list(&row.trust);
+                Verify::TrustList(trusted.unwrap_or_else(|| Arc::new(TrustList::new(Vec::new()))))
             }
         };
         let server_name = row.server_name.map(|name| name.into_inner().0.as_str().to_owned());

@@ -65,6 +65,7 @@ impl Default for Listen {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Tls {
     pub certificate: Vec<Spanned<Certificate>>,
+    pub trust_list: Vec<Spanned<PathBuf>>,
     pub request_client_certificate: Vec<Spanned<String>>,
     pub min_version: TlsVersion,
     pub client: Option<Spanned<ClientCertificate>>,
@@ -75,6 +76,7 @@ impl Default for Tls {
         let asked = ["h323s", "sips"].map(|name| Spanned::new(0..0, name.to_owned()));
         Self {
             certificate: Vec::new(),
+            trust_list: Vec::new(),
             request_client_certificate: asked.into(),
             min_version: TlsVersion::default(),
             client: None,
@@ -142,6 +144,10 @@ pub struct H323 {
     pub networks: Option<Vec<Text<Network>>>,
     #[serde(default)]
     pub any_location: bool,
+    #[serde(default)]
+    pub check_certificate: bool,
+    #[serde(default)]
+    pub serial_names: bool,
 }
 
 /// `host.sip`.

@@ -69,6 +69,8 @@ pub struct Listener {
 pub struct Tls {
     /// Chosen by SNI; the first is the default, if none is marked.
     pub certificates: Vec<Certificate>,
+    /// What certificates of clients must lead to; none: none is trusted.
+    pub trust_list: Option<Arc<TrustList>>,
     /// Listeners that ask for a client certificate.
     pub request_client_certificate: Vec<Kind>,
     /// The oldest version spoken.
@@ -88,6 +90,10 @@ pub struct Host {
     pub services: PerProtocol<Option<Service>>,
     /// `h323.any-location`: it takes `id/location` for every location without a host of its own.
     pub any_location: bool,
+    /// `h323.check-certificate`: only a phone that shows a trusted certificate of its name gets the TLS leg.
+    pub check_certificate: bool,
+    /// `h323.serial-names`: `IPxxx-aa-bb-cc` in a certificate is the phone `009033aabbcc`.
+    pub serial_names: bool,
     /// `ldap.user-at-domain`: a bind name `user@domain` names it too.
     pub user_at_domain: bool,
     /// `http.encoded-slash`: whether `%2f` in a path is passed.

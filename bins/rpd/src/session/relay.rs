@@ -33,10 +33,10 @@ use crate::{
 /// dealt with, never none, and keeps none itself.
 pub(super) trait Inspect: Send {
     /// The client's octets.
-    fn from_client(&mut self, octets: &[u8]) -> Step;
+    fn client_sent(&mut self, octets: &[u8]) -> Step;
 
     /// The service's octets.
-    fn from_service(&mut self, octets: &[u8]) -> Step;
+    fn service_sent(&mut self, octets: &[u8]) -> Step;
 
     /// An answer of ours that is due, once the client stands between two messages of the service.
     fn answer(&mut self) -> Option<Vec<u8>>;
@@ -44,8 +44,19 @@ pub(super) trait Inspect: Send {
     /// What is to be told of single requests, one at a time.
     fn note(&mut self) -> Option<Note>;
 
-    /// Whether the service has taken the client; until then the relay lives for [`Limit::unsettled`] at most.
-    fn is_settled(&self) -> bool;
+    /// How long nothing may happen.
+    fn patience(&self) -> Patience;
+}
+
+/// How long nothing may happen on a relay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The service has not taken the client yet: [`Limit::unsettled`] counts from the start.
+    Unsettled,
+    /// As [`Limit::idle`] says.
+    Idle,
+    /// Silence is in order, for hours if need be.
+    Endless,
 }
 
 /// What to do with the octets at hand.
@@ -117,6 +128,12 @@ impl Relay {
         self
     }
 
+    /// Ends it after so long, unless its inspector says before that the service has taken the client.
+    pub(super) fn unsettled_for(mut self, time: Duration) -> Self {
+        self.timer = Timer::new(Limit { unsettled: Some(time), ..self.timer.limit });
+        self
+    }
+
     /// Octets that have been passed on: to the service, to the client.
     pub(super) fn octets(&self) -> (u64, u64) {
         (self.up.passed, self.down.passed)
@@ -153,11 +170,10 @@ impl Relay {
         if let Some(end) = self.ended() {
             return Poll::Ready(Event::Ended(end));
         }
-        if self.inspection.as_ref().is_some_and(|inspection| inspection.inspector.is_settled()) {
-            self.timer.settle();
-        }
+        let patience =
+            self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
         self.timer
-            .poll(self.octets() != before, cx)
+            .poll(patience, self.octets() != before, cx)
             .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
     }
 
@@ -310,8 +326,8 @@ impl Direction {
         let (mut passing, mut at) = (0, 0);
         while at < octets.len() {
             let step = match side {
-                Side::Client => inspector.from_client(&octets[at..]),
-                Side::Service => inspector.from_service(&octets[at..]),
+                Side::Client => inspector.client_sent(&octets[at..]),
+                Side::Service => inspector.service_sent(&octets[at..]),
             };
             match step {
                 Step::Pass(n) => at += n,
@@ -395,49 +411,103 @@ const READS_IN_A_ROW: u32 = 8;
 
 /// A time-out that every octet puts off. The timer is not touched when octets move, only looked at when it fires.
 struct Timer {
-    idle: Duration,
-    name: &'static str,
+    limit: Limit,
+    start: Instant,
     last: Instant,
-    unsettled: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timer {
     fn new(limit: Limit) -> Self {
-        let last = Instant::now();
-        let unsettled = limit.unsettled.map(|after| last + after);
-        let mut timer = Self { idle: limit.idle, name: limit.name, last, unsettled, timer: None };
-        timer.timer = timer.due().map(|due| Box::pin(sleep_until(due)));
+        let now = Instant::now();
+        let mut timer = Self { limit, start: now, last: now, timer: None };
+        let patience = if limit.unsettled.is_some() { Patience::Unsettled } else { Patience::Idle };
+        timer.timer = timer.due(patience).map(|(due, _)| Box::pin(sleep_until(due)));
         timer
     }
 
-    fn settle(&mut self) {
-        self.unsettled = None;
+    /// When the relay ends if nothing moves, and by which limit.
+    fn due(&self, patience: Patience) -> Option<(Instant, &'static str)> {
+        let Limit { idle, name, unsettled } = self.limit;
+        let idle = (!idle.is_zero() && patience != Patience::Endless).then(|| (self.last + idle, name));
+        let unsettled =
+            unsettled.filter(|_| patience == Patience::Unsettled).map(|time| (self.start + time, UNSETTLED));
+        unsettled.into_iter().chain(idle).min_by_key(|(due, _)| *due)
     }
 
-    fn due(&self) -> Option<Instant> {
-        let idle = (!self.idle.is_zero()).then(|| self.last + self.idle);
-        self.unsettled.into_iter().chain(idle).min()
-    }
-
-    fn poll(&mut self, moved: bool, cx: &mut Context<'_>) -> Poll<&'static str> {
+    fn poll(&mut self, patience: Patience, moved: bool, cx: &mut Context<'_>) -> Poll<&'static str> {
         if moved {
             self.last = Instant::now();
         }
-        loop {
-            let due = self.due();
-            let Some(timer) = &mut self.timer else { return Poll::Pending };
-            ready!(timer.as_mut().poll(cx));
+        let due = self.due(patience);
+        let Some(timer) = &mut self.timer else { return Poll::Pending };
+        while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             match due {
-                None => self.timer = None,
-                Some(due) if due > now => timer.as_mut().reset(due),
-                Some(_) if self.unsettled.is_some_and(|due| due <= now) => return Poll::Ready(UNSETTLED),
-                Some(_) => return Poll::Ready(self.name),
+                Some((due, limit)) if due <= now => return Poll::Ready(limit),
+                Some((due, _)) => timer.as_mut().reset(due),
+                // Looked at again after a while: patience may end.
+                None => timer.as_mut().reset(now + SECOND_LOOK),
             }
         }
+        Poll::Pending
     }
 }
 
+/// How long a relay that may be silent is left alone.
+const SECOND_LOOK: Duration = Duration::from_secs(60);
+
 /// What the log calls the time-out of a connection that the service has never taken.
 const UNSETTLED: &str = "unregistered";
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// What the timer says after so many seconds of silence.
+    async fn after(timer: &mut Timer, seconds: u64, patience: Patience) -> Option<&'static str> {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        match timer.poll(patience, false, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(limit) => Some(limit),
+            Poll::Pending => None,
+        }
+    }
+
+    fn timer(unsettled: Option<u64>) -> Timer {
+        Timer::new(Limit {
+            idle: Duration::from_secs(100),
+            name: "idle",
+            unsettled: unsettled.map(Duration::from_secs),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_a_relay_and_octets_put_it_off() {
+        let mut timer = timer(None);
+        assert_eq!(after(&mut timer, 99, Patience::Idle).await, None);
+        assert_eq!(timer.poll(Patience::Idle, true, &mut Context::from_waker(Waker::noop())), Poll::Pending);
+        assert_eq!(after(&mut timer, 99, Patience::Idle).await, None);
+        assert_eq!(after(&mut timer, 2, Patience::Idle).await, Some("idle"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_the_service_never_takes_has_its_own_time() {
+        let mut never = timer(Some(60));
+        assert_eq!(after(&mut never, 59, Patience::Unsettled).await, None);
+        assert_eq!(after(&mut never, 2, Patience::Unsettled).await, Some(UNSETTLED));
+        let mut taken = timer(Some(60));
+        assert_eq!(after(&mut taken, 59, Patience::Idle).await, None);
+        assert_eq!(after(&mut taken, 40, Patience::Idle).await, None);
+        assert_eq!(after(&mut taken, 2, Patience::Idle).await, Some("idle"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_silence_is_in_order_nothing_ends() {
+        let mut timer = timer(Some(60));
+        assert_eq!(after(&mut timer, 10_000, Patience::Endless).await, None);
+        assert_eq!(after(&mut timer, 10_000, Patience::Endless).await, None);
+        assert_eq!(after(&mut timer, 61, Patience::Idle).await, Some("idle"));
+    }
+}

@@ -203,6 +203,33 @@ fn in_date(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), String> {
     Ok(())
 }
 
+/// Who a client is, by the certificates that it has shown: the CN of a certificate that is trusted at `now`.
+///
+/// This is judged for every connection, after the handshake: on a resumed one no verifier is asked.
+///
+/// # Errors
+/// Why it is nobody, for the log, with the CN if there is one.
+pub fn client_name(
+    trusted: Option<&TrustList>,
+    shown: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Result<String, String> {
+    let [certificate, intermediates @ ..] = shown else { return Err("no client certificate".to_owned()) };
+    let name = common_name(certificate);
+    let called = name.as_deref().map_or("without one CN".to_owned(), |name| format!("{name:?}"));
+    let (_, parsed) = X509Certificate::from_der(certificate)
+        .map_err(|e| format!("client certificate cannot be read: {e}"))?;
+    let judged = checkable_key(&parsed).and_then(|()| match trusted {
+        Some(list) => list.judge(certificate, intermediates, now),
+        None => Err("there is no tls.trust-list".to_owned()),
+    });
+    match (judged, name) {
+        (Ok(()), Some(name)) => Ok(name),
+        (Ok(()), None) => Err("client certificate without one CN".to_owned()),
+        (Err(why), _) => Err(format!("client certificate {called} not trusted: {why}")),
+    }
+}
+
 /// Whether a signature by this certificate's key can be checked here, and if not, why.
 ///
 /// # Errors

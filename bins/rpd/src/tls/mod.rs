@@ -21,8 +21,8 @@ use rustls::{
 };
 
 pub use certificate::{
-    TrustList, common_name, fingerprint, names as certificate_names, read_certificates, read_key,
-    validity_warning,
+    TrustList, client_name, common_name, fingerprint, names as certificate_names, read_certificates,
+    read_key, validity_warning,
 };
 pub use target::AcceptAny;
 

@@ -1,15 +1,17 @@
 //! An authority of the test's own, and what it signs.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 
 /// The name in the certificate of the services behind the proxy.
 pub const SERVICE_NAME: &str = "service.example";
 
 /// A folder that is gone with the test, with
-/// - `ca.pem`: the authority,
+/// - `ca.pem`, `ca.key`: the authority,
 /// - `proxy.pem`, `proxy.key`: for `example.com`, every name one label below, and 127.0.0.1,
 /// - `service.pem`, `service.key`: for [`SERVICE_NAME`] alone, so that neither can stand in for the other.
 pub fn certificates() -> TempDir {
@@ -20,10 +22,41 @@ pub fn certificates() -> TempDir {
     let key = KeyPair::generate().expect("a key");
     let certificate = authority.self_signed(&key).expect("a certificate");
     super::write(folder.path(), "ca.pem", &certificate.pem());
+    super::write(folder.path(), "ca.key", &key.serialize_pem());
     let issuer = Issuer::new(authority, key);
     sign(&issuer, folder.path(), "proxy", &["example.com", "*.example.com", "127.0.0.1"]);
     sign(&issuer, folder.path(), "service", &[SERVICE_NAME]);
     folder
+}
+
+/// The certificate of a phone that is called `name`, by the authority of the folder.
+pub fn client_certificate(folder: &Path, name: &str) -> Arc<CertifiedKey> {
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect("a file of the authority");
+    let authority = KeyPair::from_pem(&read("ca.key")).expect("a key");
+    let issuer = Issuer::from_ca_cert_pem(&read("ca.pem"), authority).expect("an authority");
+    let key = KeyPair::generate().expect("a key");
+    let certificate = called(name).signed_by(&key, &issuer).expect("a certificate");
+    certified(certificate.der().clone(), &key)
+}
+
+/// A certificate that says the same, by nobody.
+pub fn self_signed(name: &str) -> Arc<CertifiedKey> {
+    let key = KeyPair::generate().expect("a key");
+    let certificate = called(name).self_signed(&key).expect("a certificate");
+    certified(certificate.der().clone(), &key)
+}
+
+fn called(name: &str) -> CertificateParams {
+    let mut certificate = CertificateParams::default();
+    certificate.distinguished_name = DistinguishedName::new();
+    certificate.distinguished_name.push(DnType::CommonName, name);
+    certificate
+}
+
+fn certified(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<CertifiedKey> {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let signer = aws_lc_rs::sign::any_supported_type(&key).expect("a usable key");
+    Arc::new(CertifiedKey::new(vec![certificate], signer))
 }
 
 fn sign(issuer: &Issuer<'_, KeyPair>, folder: &Path, file: &str, names: &[&str]) {

@@ -5,14 +5,16 @@
 mod capture;
 mod certificates;
 mod port;
+mod process;
 mod program;
 mod proxy;
 
 use std::{fs, path::PathBuf, time::Duration};
 
 pub use capture::Capture;
-pub use certificates::{SERVICE_NAME, certificates};
+pub use certificates::{SERVICE_NAME, certificates, client_certificate, self_signed};
 pub use port::Port;
+pub use process::Process;
 pub use program::{Finished, Program, run, run_with};
 pub use proxy::Proxy;
 

@@ -64,8 +64,9 @@ impl Demo {
 fn set(check: bool) -> Result<Stage, Box<dyn Error>> {
     let folder = tempfile::Builder::new().prefix("rpd-demo-").tempdir()?;
     certificates(folder.path())?;
-    let hq = StandIn::start("hq", folder.path())?;
-    let branch = StandIn::start("branch", folder.path())?;
+    let [certificate, key] = ["server.pem", "server.key"].map(|file| folder.path().join(file));
+    let hq = StandIn::start("hq", &certificate, &key)?;
+    let branch = StandIn::start("branch", &certificate, &key)?;
     let text = configuration(&hq.ports, &branch.ports, check);
     fs::write(folder.path().join(PASSWORD_FILE), "guest\n")?;
     let path = folder.path().join("rpd.toml");

@@ -45,13 +45,13 @@ impl Ports {
 }
 
 impl StandIn {
-    /// Starts the services of the PBX `name`. Its certificate is `server.pem` with `server.key` in `folder`.
+    /// Starts the services of the PBX `name`, with this certificate and key (PEM files).
     ///
     /// # Errors
     /// The certificate cannot be read, or a port cannot be had.
-    pub fn start(name: &'static str, folder: &Path) -> io::Result<Self> {
-        let chain = tls::read_certificates(&folder.join("server.pem")).map_err(io::Error::other)?;
-        let key = tls::read_key(&folder.join("server.key"), chain).map_err(io::Error::other)?;
+    pub fn start(name: &'static str, certificate: &Path, key: &Path) -> io::Result<Self> {
+        let chain = tls::read_certificates(certificate).map_err(io::Error::other)?;
+        let key = tls::read_key(key, chain).map_err(io::Error::other)?;
         let config =
             ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()

@@ -1,0 +1,186 @@
+//! What passes on an H.323 connection that has its host: later registrations and calls are judged like the first
+//! one, and the gatekeeper's answers tell whom it refuses.
+
+use std::{collections::VecDeque, mem, sync::Arc};
+
+use rp_h323::{
+    ClientFollower, ClientStep, Invalid, Key, Kind, Request, ServiceFollower, ServiceStep, Verdict, Verdicts,
+    messages,
+};
+
+use super::{lookup, name, words};
+use crate::{
+    outcome::{Cause, End, Note, Observation, Reason, Refusal},
+    session::relay::{Inspect, Patience, Step},
+    state::{Destination, State},
+};
+
+/// Follows both directions of one connection.
+pub(super) struct Follow {
+    state: Arc<State>,
+    destination: Arc<Destination>,
+    /// The name on the certificate that opened a checked leg.
+    checked: Option<String>,
+    client: ClientFollower,
+    service: ServiceFollower,
+    verdicts: Verdicts,
+    refusals: u32,
+    /// A call went on before any registration.
+    calls: bool,
+    answers: VecDeque<Vec<u8>>,
+    notes: VecDeque<Note>,
+}
+
+impl Follow {
+    pub(super) fn new(state: Arc<State>, destination: Arc<Destination>, checked: Option<String>) -> Self {
+        Self {
+            state,
+            destination,
+            checked,
+            client: ClientFollower::new(),
+            service: ServiceFollower::new(),
+            verdicts: Verdicts::new(),
+            refusals: 0,
+            calls: false,
+            answers: VecDeque::new(),
+            notes: VecDeque::new(),
+        }
+    }
+
+    /// Judges every request of a message. One bad request keeps the whole message here.
+    fn judge(&mut self, message: &Request<'_>) -> Step {
+        let Some(first) = message.requests().next() else { return Step::Pass(message.len()) };
+        let bad = message.requests().find_map(|request| Some((request, self.objection(&request)?)));
+        match bad {
+            None => {
+                self.calls |= first.kind == Kind::Setup;
+                Step::Pass(message.len())
+            }
+            Some((_, Objection::Elsewhere)) => Step::End(End::Served(Cause::Elsewhere)),
+            Some((request, Objection::Refuse(refusal))) => {
+                self.answers.push_back(messages::refusal(&first, words(refusal.reason)));
+                self.notes.push_back(note(&request, refusal.clone()));
+                self.refusals += 1;
+                if self.refusals >= REFUSALS {
+                    Step::End(End::Refused(refusal))
+                } else {
+                    Step::Drop(message.len())
+                }
+            }
+        }
+    }
+
+    fn objection(&self, request: &Key<'_>) -> Option<Objection> {
+        let asked = match name(request) {
+            Ok(asked) => asked,
+            Err(refusal) => return Some(Objection::Refuse(refusal)),
+        };
+        let unnamed = asked.is_none() && request.kind != Kind::Setup;
+        let found = lookup(&self.state, request.kind, asked.as_deref());
+        match found {
+            _ if unnamed => {}
+            Some(destination) if Arc::ptr_eq(&destination.host, &self.destination.host) => {}
+            // The gatekeeper may just have sent the phone to another one, and the phone kept its connection.
+            Some(_) if request.kind != Kind::Setup && !self.verdicts.is_registered() => {
+                return Some(Objection::Elsewhere);
+            }
+            Some(other) => {
+                let detail = format!("another host than that of the connection: line {}", other.host.line);
+                return Some(Objection::Refuse(Refusal::because(Reason::UnknownHost, detail)));
+            }
+            None if asked.is_none() => return Some(Objection::Refuse(Refusal::new(Reason::NoName))),
+            None => return Some(Objection::Refuse(Refusal::new(Reason::UnknownHost))),
+        }
+        self.mismatch(request).map(Objection::Refuse)
+    }
+
+    /// On a checked leg the gatekeeper takes the proxy's word for who registers.
+    fn mismatch(&self, request: &Key<'_>) -> Option<Refusal> {
+        let name = self.checked.as_deref().filter(|_| request.kind != Kind::Setup)?;
+        let refresh = request.kind == Kind::RegistrationRequest && request.keep_alive();
+        let unnamed = request.aliases().next().is_none();
+        if request.matches_common_name(name, self.destination.host.serial_names) || (unnamed && refresh) {
+            return None;
+        }
+        Some(Refusal::because(Reason::Certificate, format_args!("client certificate {name:?} is another's")))
+    }
+}
+
+/// Why a request does not go on.
+enum Objection {
+    /// It is for another host: the phone has to connect again, and is then routed afresh.
+    Elsewhere,
+    Refuse(Refusal),
+}
+
+impl Inspect for Follow {
+    fn client_sent(&mut self, octets: &[u8]) -> Step {
+        let mut client = mem::take(&mut self.client);
+        let step = match client.step(octets) {
+            Ok(ClientStep::Pass(n)) => Step::Pass(n),
+            Ok(ClientStep::More(_)) => Step::More,
+            Ok(ClientStep::Look(message)) => self.judge(&message),
+            Err(invalid) => Step::End(malformed(invalid)),
+        };
+        self.client = client;
+        step
+    }
+
+    fn service_sent(&mut self, octets: &[u8]) -> Step {
+        let step = match self.service.step(octets) {
+            Ok(ServiceStep::Pass(n)) => Step::Pass(n),
+            Ok(ServiceStep::More(_)) => Step::More,
+            Ok(ServiceStep::Look(message)) => {
+                for answer in &message {
+                    if self.verdicts.judge(&answer) == Verdict::Refused {
+                        self.notes.push_back(Note {
+                            request: None,
+                            name: None,
+                            observation: Observation::Refused(Refusal::because(Reason::Refused, answer)),
+                        });
+                    }
+                }
+                Step::Pass(message.len())
+            }
+            Err(invalid) => Step::End(End::Broken(invalid.to_string())),
+        };
+        if self.verdicts.is_registered() {
+            // Where a registered phone may call is the gatekeeper's business.
+            self.client.calls_pass();
+        }
+        step
+    }
+
+    fn answer(&mut self) -> Option<Vec<u8>> {
+        if self.service.is_between_frames() { self.answers.pop_front() } else { None }
+    }
+
+    fn note(&mut self) -> Option<Note> {
+        self.notes.pop_front()
+    }
+
+    fn patience(&self) -> Patience {
+        match (self.verdicts.is_registered(), self.calls) {
+            // A registration is refreshed far more often.
+            (true, _) => Patience::Idle,
+            // A call says nothing while people talk.
+            (false, true) => Patience::Endless,
+            (false, false) => Patience::Unsettled,
+        }
+    }
+}
+
+fn malformed(invalid: Invalid) -> End {
+    Refusal::because(Reason::Malformed, invalid).into()
+}
+
+fn note(request: &Key<'_>, refusal: Refusal) -> Note {
+    Note {
+        request: Some(request.to_string()),
+        name: name(request).ok().flatten(),
+        observation: Observation::Refused(refusal),
+    }
+}
+
+/// So many requests are refused on one connection.
+const REFUSALS: u32 = 16;

@@ -1,0 +1,176 @@
+//! H.323: the gatekeeper identifier of the first GRQ or RRQ, or the domain called by the first Setup, names the host.
+
+mod follow;
+
+use std::{sync::Arc, time::Duration};
+
+use rp_h323::{Error, Key, Kind, Name, UTF8_MAX, extract, messages};
+use rp_route::leg::{Leg, Transport};
+use rustls_pki_types::UnixTime;
+
+use super::{
+    Session, close,
+    head::{Deadlines, Framing, Head},
+    leg,
+    relay::Relay,
+};
+use crate::{
+    outcome::{End, Reason, Refusal},
+    protocol::Protocol,
+    state::{Destination, State},
+    tls,
+};
+use follow::Follow;
+
+/// From the first octet to the relay.
+pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay, End> {
+    let deadlines = Deadlines::of(&session.facts, &session.state.config.limits);
+    head.fill(Framing::Lengths, LARGEST, deadlines, &session.cancel, |octets| match extract(octets) {
+        Err(Error::Incomplete(more)) => Err(more),
+        _ => Ok(()),
+    })
+    .await?;
+    let key = match extract(&head.octets) {
+        Ok(key) => key,
+        // Nothing can be said to a peer that does not speak H.323, so nothing is.
+        Err(Error::Invalid(invalid)) => {
+            close::with_answer(head.stream, &[]).await;
+            return Err(Refusal::because(Reason::Malformed, invalid).into());
+        }
+        Err(Error::Incomplete(_)) => return Err(End::Gone),
+    };
+    session.key_found();
+    session.record.request = Some(key.to_string());
+    let incoming = head.stream.transport();
+    let (destination, way) = match route(session, &key, incoming) {
+        Ok(route) => route,
+        Err(refusal) => {
+            let answer = messages::refusal(&key, words(refusal.reason));
+            close::with_answer(head.stream, &answer).await;
+            return Err(refusal.into());
+        }
+    };
+    match leg::open(session, Protocol::H323, &destination, way.leg).await {
+        Ok(service) => {
+            let follow = Follow::new(session.state.clone(), destination, way.checked);
+            let relay = session.relay(head.stream, head.octets, service, Protocol::H323);
+            Ok(relay.unsettled_for(UNREGISTERED).inspected(Box::new(follow)))
+        }
+        Err(unreachable) => {
+            let answer = messages::refusal(&key, messages::Refusal::Unreachable);
+            close::with_answer(head.stream, &answer).await;
+            Err(Refusal::from(unreachable).into())
+        }
+    }
+}
+
+/// The way to a host.
+struct Way {
+    leg: Leg,
+    /// The name on the client's certificate, if it is what opened the TLS leg. Then every later registration has to
+    /// match it too.
+    checked: Option<String>,
+}
+
+/// Every question between a key and a connection.
+fn route(
+    session: &mut Session,
+    key: &Key<'_>,
+    incoming: Transport,
+) -> Result<(Arc<Destination>, Way), Refusal> {
+    let name = name(key)?;
+    session.record.name.clone_from(&name);
+    let destination = lookup(&session.state, key.kind, name.as_deref()).cloned();
+    let leg = leg::choose(session, Protocol::H323, incoming, destination.as_ref())?;
+    let destination = destination.ok_or(Refusal::new(Reason::UnknownHost))?;
+    let way = if destination.host.check_certificate {
+        check_certificate(session, key, &destination)?
+    } else {
+        Way { leg, checked: None }
+    };
+    session.record.leg = Some(way.leg);
+    Ok((destination, way))
+}
+
+/// A trusted certificate of the phone's own name leads to the TLS port, where the PBX asks for no password; anything
+/// else to the TCP port, where it does.
+fn check_certificate(
+    session: &mut Session,
+    key: &Key<'_>,
+    destination: &Destination,
+) -> Result<Way, Refusal> {
+    let shown = session.record.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
+    let trusted = session.state.config.tls.trust_list.as_deref();
+    let proven =
+        tls::client_name(trusted, shown, UnixTime::now()).and_then(|name| matching(key, name, destination));
+    let ports =
+        destination.host.services[Protocol::H323].as_ref().map(|service| service.ports).unwrap_or_default();
+    match (proven, ports.tls, ports.tcp) {
+        (Ok(name), Some(port), _) => {
+            session.record.certificate = Some(name.clone());
+            Ok(Way { leg: Leg { transport: Transport::Tls, port }, checked: Some(name) })
+        }
+        (Err(why), _, Some(port)) => {
+            session.record.certificate = Some(why);
+            Ok(Way { leg: Leg { transport: Transport::Tcp, port }, checked: None })
+        }
+        (Err(why), _, None) => Err(Refusal::because(Reason::Certificate, why)),
+        (Ok(_), None, _) => Err(Refusal::new(Reason::NotForwarded)),
+    }
+}
+
+/// The name of the certificate, if it is that of the phone.
+fn matching(key: &Key<'_>, name: String, destination: &Destination) -> Result<String, String> {
+    // A call by somebody who has not registered proves nothing.
+    if key.kind != Kind::Setup && key.matches_common_name(&name, destination.host.serial_names) {
+        return Ok(name);
+    }
+    let aliases: Vec<String> = key.aliases().map(|alias| alias.to_string()).collect();
+    let option =
+        if destination.host.serial_names { "" } else { "; h323.serial-names may help with serial numbers" };
+    Err(format!("client certificate {name:?} is none of the names {}{option}", aliases.join(", ")))
+}
+
+/// The name to look up; none if the message has none.
+///
+/// # Errors
+/// The message has one that no host can be called by.
+fn name(key: &Key<'_>) -> Result<Option<String>, Refusal> {
+    match key.name {
+        Name::Missing => Ok(None),
+        Name::Unusable => Err(Refusal::because(Reason::NoName, "a name that no host can have")),
+        // What is not text equals nothing.
+        Name::Given(text) => {
+            Ok(Some(text.to_str(&mut [0; UTF8_MAX]).map_or_else(|| text.to_string(), str::to_owned)))
+        }
+    }
+}
+
+/// Registrations may fall back to the default host; calls must name a domain that is configured, or every
+/// dial-in scanner would reach a PBX.
+fn lookup<'a>(state: &'a State, kind: Kind, name: Option<&str>) -> Option<&'a Arc<Destination>> {
+    let table = state.table(Protocol::H323);
+    let any_location = |destination: &Arc<Destination>| destination.host.any_location;
+    let named = name.and_then(|name| match kind {
+        Kind::Setup => table.lookup(name),
+        _ => table.lookup_gatekeeper(name, any_location),
+    });
+    let default = || if kind == Kind::Setup { None } else { table.default() };
+    named.or_else(default)
+}
+
+/// What a refused client is told. One answer for "unknown", "not allowed here" and "no port": it tells nobody which
+/// names exist.
+fn words(reason: Reason) -> messages::Refusal {
+    match reason {
+        Reason::NoName => messages::Refusal::NoName,
+        Reason::Certificate => messages::Refusal::Certificate,
+        _ => messages::Refusal::NotAllowed,
+    }
+}
+
+/// Skipped messages before the deciding one, and that one.
+const LARGEST: usize = 64 * 1024 + 4;
+
+/// A gatekeeper may stay silent; a client that it does not confirm in this time may try anew.
+const UNREGISTERED: Duration = Duration::from_secs(60);
