@@ -1,11 +1,9 @@
 //! Following a connection message by message, without keeping an octet of it.
 
-use memchr::memchr2;
-
 use crate::{
     Error, Head, Invalid, Limits, Reason,
     framing::Frame,
-    grammar::{is_lws, is_token},
+    grammar::{behind, is_lws, is_token, offset},
     start_line::{self, VERSION},
 };
 
@@ -116,9 +114,12 @@ impl Follower {
 
     fn look<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, Invalid> {
         self.half_ping = false;
-        if !self.is_due(input) {
-            return Ok(Step::More);
-        }
+        if self.is_due(input) { self.read(input) } else { Ok(Step::More) }
+    }
+
+    /// Not inlined, because most steps of a head that dribbles in do not come here and need little stack.
+    #[inline(never)]
+    fn read<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, Invalid> {
         match Frame::read(input, 0, &self.limits) {
             Ok(frame) => {
                 self.search = Search::default();
@@ -182,16 +183,17 @@ impl Search {
 
     /// Whether the head `input` is decided, by an octet that was not searched yet or by its length.
     fn decides(&mut self, input: &[u8], limit: usize) -> bool {
-        while let Some(octets) = input.get(self.searched..)
-            && let [octet, ..] = octets
-        {
-            let Some(part) = self.behind.followed_by(*octet, input) else { return true };
-            let run =
-                if part == Part::Value { memchr2(b'\r', b'\n', octets).unwrap_or(octets.len()) } else { 1 };
+        let mut rest = input.get(self.searched..).unwrap_or_default();
+        while let [octet, behind_octet @ ..] = rest {
+            let Some(part) = self.behind.followed_by(*octet, input) else { break };
             self.behind = part;
-            self.searched = self.searched.saturating_add(run);
+            rest = match part {
+                Part::Value => behind(behind_octet, |octet| !matches!(octet, b'\r' | b'\n')),
+                _ => behind_octet,
+            };
         }
-        self.searched >= limit
+        self.searched = offset(input, rest);
+        !rest.is_empty() || self.searched >= limit
     }
 }
 

@@ -199,10 +199,10 @@ impl<'a> Response<'a> {
     /// Whether this is a challenge that would have taken the credentials but for their nonce, which is too
     /// old (22.4; RFC 7616 3.3 `stale`).
     pub fn is_stale(&self) -> bool {
-        ["WWW-Authenticate", "Proxy-Authenticate"]
-            .into_iter()
-            .flat_map(|name| self.headers(name))
-            .any(challenge_is_stale)
+        Lines::of(self.octets())
+            .skip(1)
+            .filter(|line| CHALLENGES.iter().any(|name| line.name.eq_ignore_ascii_case(name)))
+            .any(|line| challenge_is_stale(line.value))
     }
 
     /// Whether the first Contact is a `sips:` URI.
@@ -214,6 +214,9 @@ impl<'a> Response<'a> {
             .is_some_and(|address| is_secure(address.uri))
     }
 }
+
+/// The header lines of a challenge (20.44, 20.27).
+const CHALLENGES: [&[u8]; 2] = [b"WWW-Authenticate", b"Proxy-Authenticate"];
 
 /// 25.1 challenge = "Digest" LWS digest-cln *( COMMA digest-cln ): whether one of them is `stale=true`,
 /// quoted or not.

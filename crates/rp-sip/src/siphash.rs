@@ -30,7 +30,7 @@ pub(crate) fn siphash<'a>(Key(low, high): Key, octets: impl Iterator<Item = &'a 
         v3: high ^ 0x7465_6462_7974_6573,
     };
     let (mut word, mut length) = (0_u64, 0_u32);
-    for octet in octets {
+    octets.for_each(|octet| {
         // The shift wraps at 64 bits.
         word |= u64::from(*octet).wrapping_shl(length.wrapping_mul(8));
         length = length.wrapping_add(1);
@@ -38,7 +38,7 @@ pub(crate) fn siphash<'a>(Key(low, high): Key, octets: impl Iterator<Item = &'a 
             state.compress(word);
             word = 0;
         }
-    }
+    });
     state.compress(word | u64::from(length) << 56);
     state.v2 ^= 0xff;
     for _ in 0..4 {
