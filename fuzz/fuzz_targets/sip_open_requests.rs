@@ -32,7 +32,9 @@ fuzz_target!(|input: &[u8]| {
         let lines = lines(name, credentials);
         if what & 16 != 0 {
             let octets = format!("{} sip:a SIP/2.0\r\n{lines}", method(name));
-            let Ok(Head::Request(request)) = Head::parse(octets.as_bytes(), &Limits::default()) else { panic!() };
+            let Ok(Head::Request(request)) = Head::parse(octets.as_bytes(), &Limits::default()) else {
+                panic!()
+            };
             let entered = up.enter(&request, leg, Duration::from_secs(now)).is_ok();
             if list.len() == CAPACITY
                 && let Some(ringing) = list.iter().position(|entry| entry.rings)
@@ -69,5 +71,7 @@ fn lines(name: Name, credentials: bool) -> String {
     let (number, method) = (name.0, method(name));
     let branch = if number < 128 { format!(";branch={number}") } else { String::new() };
     let credentials = if credentials { "Authorization: x\r\n" } else { "" };
-    format!("v: a{branch}\r\nf: sip:a@b\r\nt: sip:a@b\r\ni: 1\r\nCSeq: {number} {method}\r\n{credentials}l: 0\r\n\r\n")
+    format!(
+        "v: a{branch}\r\nf: sip:a@b\r\nt: sip:a@b\r\ni: 1\r\nCSeq: {number} {method}\r\n{credentials}l: 0\r\n\r\n"
+    )
 }

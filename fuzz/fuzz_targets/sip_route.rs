@@ -16,7 +16,8 @@ fuzz_target!(|input: &[u8]| {
     let token = Token::new(0x5eed_5eed_5eed_5eed);
     let announced: Vec<u8> = route::down(&head, &LISTENER, &token).pieces().flatten().copied().collect();
     let told = if matches!(head, Head::Request(_)) { answered(&announced) } else { announced };
-    let plain = if matches!(head, Head::Request(_)) { answered(head.octets()) } else { head.octets().to_vec() };
+    let plain =
+        if matches!(head, Head::Request(_)) { answered(head.octets()) } else { head.octets().to_vec() };
     let back = Head::parse(&told, &limits).expect("a head");
     let up = route::up(&back, &LISTENER);
     if told != plain && up.token == Some(token) {
