@@ -30,16 +30,22 @@ const MANUFACTURER: &str = "009033";
 
 /// Whether one is `IPxxx-aa-bb-cc` and the other `009033aabbcc`.
 fn are_one_serial(name: &str, other: &str) -> bool {
-    let is_pair = |long, plain| matches!((decorated(long), plain_serial(plain)), (Some(long), Some(plain)) if long.eq_ignore_ascii_case(&plain));
-    is_pair(name, other) || is_pair(other, name)
+    is_decorated(name, other) || is_decorated(other, name)
+}
+
+fn is_decorated(name: &str, plain: &str) -> bool {
+    match (decorated_serial(name), plain_serial(plain)) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(&other),
+        _ => false,
+    }
 }
 
 /// The six hexadecimal digits of `IPxxx-aa-bb-cc`, where `IPxxx` is the device.
-fn decorated(name: &str) -> Option<[u8; 6]> {
+fn decorated_serial(name: &str) -> Option<[u8; 6]> {
     let (device, serial) = name.split_once('-')?;
     let (ip, model) = device.split_at_checked(2)?;
-    if !ip.eq_ignore_ascii_case("IP") || model.is_empty() || !model.bytes().all(|c| c.is_ascii_alphanumeric())
-    {
+    let is_model = !model.is_empty() && model.bytes().all(|c| c.is_ascii_alphanumeric());
+    if !ip.eq_ignore_ascii_case("IP") || !is_model {
         return None;
     }
     let &[a, b, b'-', c, d, b'-', e, f] = serial.as_bytes() else { return None };
