@@ -1,6 +1,6 @@
 //! The proxy engine. `rpd` the binary is a thin shell around this; tests start it in-process.
 //!
-//! A connection flows one way: [`server`] accepts it, [`session`] serves it from top to bottom and says what
+//! A connection flows one way: `server` accepts it, `session` serves it from top to bottom and says what
 //! became of it, and `server` tells the log. `docs/ARCHITECTURE.md` draws the house.
 
 #![allow(unreachable_pub, reason = "in a private module, pub says what other rooms may use")]

@@ -181,6 +181,8 @@ pub enum Reason {
     TargetUnreachable,
     /// The target's answer is malformed, or none came.
     TargetFailed,
+    /// Octets in clear came with a request for TLS.
+    StarttlsInjection,
     /// A client certificate is needed, and did not match.
     Certificate,
     /// The service refused it.
@@ -208,6 +210,7 @@ impl Reason {
             Self::HandshakeFailed => "handshake-failed",
             Self::TargetUnreachable => "target-unreachable",
             Self::TargetFailed => "target-failed",
+            Self::StarttlsInjection => "starttls-injection",
             Self::Certificate => "certificate",
             Self::Refused => "refused",
             Self::SourceLimit => "source-limit",

@@ -182,6 +182,7 @@ fn every_key_is_described() {
         "[[host]]\ntarget = \"a\"\nldap = { @ }",
         "[[host]]\ntarget = \"a\"\nhttp = { @ }",
         "[[host]]\ntarget = \"a\"\ntls = { @ }",
+        "[ldap]\n@",
         "[limits]\n@",
         "[limits.idle]\n@",
         "[limits.keepalive]\n@",

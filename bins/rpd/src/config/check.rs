@@ -58,6 +58,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
         backlog: file.listen.backlog,
         tls: Tls { certificates, trust_list, request_client_certificate, min_version: file.tls.min_version },
         client_key,
+        ldap_requires_tls: file.ldap.require_tls,
         hosts,
         limits: file.limits,
         log: file.log,
@@ -428,6 +429,16 @@ impl Check<'_> {
             check_certificate: host.h323.as_ref().is_some_and(|h323| h323.get_ref().check_certificate),
             serial_names: host.h323.as_ref().is_some_and(|h323| h323.get_ref().serial_names),
             user_at_domain: host.ldap.as_ref().is_some_and(|ldap| ldap.get_ref().user_at_domain),
+            suspicious_results: host
+                .ldap
+                .as_ref()
+                .map(|ldap| {
+                    (
+                        ldap.get_ref().suspicious_results.clone(),
+                        ldap.get_ref().suspicious_results_sasl.clone(),
+                    )
+                })
+                .unwrap_or_default(),
             encoded_slash: http.is_some_and(|http| http.encoded_slash == EncodedSlash::Pass),
             urls: http.and_then(|http| http.urls.as_ref()).map(|urls| {
                 let entries: Vec<String> =

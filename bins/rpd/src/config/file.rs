@@ -19,6 +19,7 @@ use crate::protocol::Protocol;
 pub struct File {
     pub listen: Listen,
     pub tls: Tls,
+    pub ldap: LdapTable,
     pub host: Vec<Spanned<HostRow>>,
     pub limits: Limits,
     pub log: Log,
@@ -114,6 +115,13 @@ pub enum TlsVersion {
     Tls13,
 }
 
+/// `[ldap]`: what holds before a host is known.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LdapTable {
+    pub require_tls: bool,
+}
+
 /// `[[host]]`: one row of the table of hosts.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -168,6 +176,20 @@ pub struct Ldap {
     pub networks: Option<Vec<Text<Network>>>,
     #[serde(default)]
     pub user_at_domain: bool,
+    #[serde(default = "suspicious_results")]
+    pub suspicious_results: Vec<i32>,
+    #[serde(default = "suspicious_results_sasl")]
+    pub suspicious_results_sasl: Vec<i32>,
+}
+
+/// Results of a bind that tell of a wrong name or password; 34 is what OpenLDAP says to every `domain\user`.
+fn suspicious_results() -> Vec<i32> {
+    vec![19, 32, 34, 48, 49, 50, 53]
+}
+
+/// slapd's answer to an unknown SASL user.
+fn suspicious_results_sasl() -> Vec<i32> {
+    vec![80]
 }
 
 /// `host.http`.

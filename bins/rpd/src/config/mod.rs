@@ -1,6 +1,6 @@
 //! The configuration: text in, checked values out.
 //!
-//! A file is read whole or not at all, in stages: syntax; keys and types ([`read`]); meaning ([`check`]);
+//! A file is read whole or not at all, in stages: syntax; keys and types (`read`); meaning (`check`);
 //! the files it names. Each stage tells all its errors at once, and runs only if the one before was clean.
 
 mod check;
@@ -43,6 +43,8 @@ pub struct Config {
     pub tls: Tls,
     /// What targets get to see, where they may.
     pub client_key: Option<Arc<CertifiedKey>>,
+    /// `ldap.require-tls`: no bind is taken in clear.
+    pub ldap_requires_tls: bool,
     /// The enabled rows, in the order of the file.
     pub hosts: Vec<Arc<Host>>,
     /// Caps and time-outs.
@@ -96,6 +98,8 @@ pub struct Host {
     pub serial_names: bool,
     /// `ldap.user-at-domain`: a bind name `user@domain` names it too.
     pub user_at_domain: bool,
+    /// `ldap.suspicious-results`: results of binds that are told, and those after SASL binds alone.
+    pub suspicious_results: (Vec<i32>, Vec<i32>),
     /// `http.encoded-slash`: whether `%2f` in a path is passed.
     pub encoded_slash: bool,
     /// `http.urls`; none: every URL.

@@ -51,7 +51,7 @@ impl Finding {
     }
 }
 
-/// The findings about one file, at most [`MOST`], sorted by place; displayed as `rpd check` prints them.
+/// The findings about one file, at most fifty, sorted by place; displayed as `rpd check` prints them.
 #[derive(Clone, Debug)]
 pub struct Report {
     file: String,

@@ -65,7 +65,12 @@ pub(super) enum Framing {
 
 impl Head {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, octets: Vec::new() }
+        Self::begun(stream, Vec::new())
+    }
+
+    /// A connection of which this has been read already.
+    pub(super) fn begun(stream: Stream, octets: Vec<u8>) -> Self {
+        Self { stream, octets }
     }
 
     /// Waits for the first octet of a further message, at most `idle` (zero: for ever), which is called `limit`.

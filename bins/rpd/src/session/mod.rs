@@ -10,7 +10,7 @@ mod leg;
 mod relay;
 mod sip;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use rp_route::leg::Transport;
 use tokio::{net::TcpStream, time::timeout};
@@ -52,8 +52,16 @@ impl Session {
         loop {
             match relay.next().await {
                 Event::Note(note) => self.tell(note),
+                Event::Left => {
+                    self.count(&relay);
+                    let (stream, octets) = relay.into_client();
+                    relay = match Box::pin(ldap::serve_again(self, Head::begun(stream, octets))).await {
+                        Ok(relay) => relay,
+                        Err(end) => return end,
+                    };
+                }
                 Event::Ended(end) => {
-                    self.record.octets = relay.octets();
+                    self.count(&relay);
                     if matches!(end, End::Refused(_)) {
                         relay.close().await;
                     }
@@ -70,7 +78,7 @@ impl Session {
         crate::connect::prepare(&socket, kind.protocol, keepalive).map_err(|_| End::Gone)?;
         let stream = match kind.transport {
             Transport::Tcp => socket.into(),
-            Transport::Tls => self.handshake(socket, kind).await?,
+            Transport::Tls => self.handshake(socket, kind, self.facts.accepted).await?,
         };
         let head = Head::new(stream);
         match kind.protocol {
@@ -81,9 +89,10 @@ impl Session {
         }
     }
 
-    async fn handshake(&mut self, socket: TcpStream, kind: Kind) -> Result<Stream, End> {
+    /// A TLS handshake on a listener of this kind, within its time from `start`.
+    async fn handshake(&mut self, socket: TcpStream, kind: Kind, start: Instant) -> Result<Stream, End> {
         let limits = &self.state.config.limits;
-        let left = limits.handshake.saturating_sub(self.facts.accepted.elapsed());
+        let left = limits.handshake.saturating_sub(start.elapsed());
         let acceptor = self.state.acceptor(kind).ok_or(End::Gone)?;
         let handshake = async {
             let _permit = self.state.handshakes.acquire().await;
@@ -105,6 +114,12 @@ impl Session {
     /// Tells of a request on the living connection.
     fn observe(&self, observation: &Observation) {
         self.observer.observe(&self.facts, self.facts.listener.kind.protocol, &self.record, observation);
+    }
+
+    fn count(&mut self, relay: &Relay) {
+        let (up, down) = relay.octets();
+        self.record.octets.0 += up;
+        self.record.octets.1 += down;
     }
 
     /// Tells of a later request; what the connection was routed by stays.

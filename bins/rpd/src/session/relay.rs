@@ -44,6 +44,14 @@ pub(super) trait Inspect: Send {
     /// What is to be told of single requests, one at a time.
     fn note(&mut self) -> Option<Note>;
 
+    /// The service has ended, or its connection broke: the last chance to answer.
+    fn service_ended(&mut self) {}
+
+    /// Whether the client stands between two messages of the service, so that it can be taken from it.
+    fn may_leave(&self) -> bool {
+        false
+    }
+
     /// How long nothing may happen.
     fn patience(&self) -> Patience;
 }
@@ -67,6 +75,10 @@ pub(super) enum Step {
     Drop(usize),
     /// More of them are needed first.
     More,
+    /// They have to wait until the service has spoken.
+    Wait,
+    /// The service is left, and what comes next is for the session to decide.
+    Leave,
     /// Everything ends, after what has been answered.
     End(End),
 }
@@ -86,6 +98,8 @@ pub(super) struct Limit {
 pub(super) enum Event {
     /// Something happened to one request.
     Note(Note),
+    /// The client has left the service; [`Relay::into_client`] has what it said last.
+    Left,
     /// It is over.
     Ended(End),
 }
@@ -105,7 +119,18 @@ struct Inspection {
     inspector: Box<dyn Inspect>,
     /// Octets of the client, and of the service, that are not decided yet.
     undecided: [Vec<u8>; 2],
+    /// The client's octets wait for the service.
+    waiting: bool,
+    /// The client is about to leave; the service has this long to end its message.
+    leaving: Option<Pin<Box<Sleep>>>,
     ended: Option<End>,
+}
+
+impl Inspection {
+    /// The client is not read from.
+    fn holds_client(&self) -> bool {
+        self.waiting || self.leaving.is_some() || self.ended.is_some()
+    }
 }
 
 impl Relay {
@@ -123,7 +148,8 @@ impl Relay {
     /// Lets `inspector` decide what passes, from the first octet on.
     pub(super) fn inspected(mut self, inspector: Box<dyn Inspect>) -> Self {
         let undecided = [mem::take(&mut self.up.rest), mem::take(&mut self.down.rest)];
-        self.inspection = Some(Box::new(Inspection { inspector, undecided, ended: None }));
+        self.inspection =
+            Some(Box::new(Inspection { inspector, undecided, waiting: false, leaving: None, ended: None }));
         (self.up.fresh, self.down.fresh) = (true, true);
         self
     }
@@ -144,6 +170,13 @@ impl Relay {
         poll_fn(|cx| self.poll(cx)).await
     }
 
+    /// The client, and what it said that nobody has dealt with. The service is closed.
+    pub(super) fn into_client(self) -> (Stream, Vec<u8>) {
+        let undecided = self.inspection.map(|inspection| inspection.undecided);
+        let [from_client, _] = undecided.unwrap_or_default();
+        (self.client, from_client)
+    }
+
     /// Lets a client that was refused read its answer.
     pub(super) async fn close(self) {
         drop(self.service);
@@ -156,16 +189,13 @@ impl Relay {
         }
         let before = self.octets();
         self.up.poll(Side::Client, &mut self.client, &mut self.service, &mut self.inspection, cx);
-        if let Some(inspection) = &mut self.inspection {
-            while let Some(answer) = inspection.inspector.answer() {
-                self.down.rest.extend_from_slice(&answer);
-            }
-        }
+        self.insert_answers();
         self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
-        if let Some(note) = self.inspection.as_mut().and_then(|inspection| inspection.inspector.note()) {
-            // There may be more of them, and of everything else.
-            cx.waker().wake_by_ref();
-            return Poll::Ready(Event::Note(note));
+        if self.insert_answers() {
+            self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
+        }
+        if let Some(event) = self.inspected_event(self.octets().1 != before.1, cx) {
+            return Poll::Ready(event);
         }
         if let Some(end) = self.ended() {
             return Poll::Ready(Event::Ended(end));
@@ -175,6 +205,35 @@ impl Relay {
         self.timer
             .poll(patience, self.octets() != before, cx)
             .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
+    }
+
+    /// Puts the answers that are due behind what has gone to the client; whether there were any.
+    fn insert_answers(&mut self) -> bool {
+        let Some(inspection) = &mut self.inspection else { return false };
+        let before = self.down.rest.len();
+        while let Some(answer) = inspection.inspector.answer() {
+            self.down.rest.extend_from_slice(&answer);
+        }
+        self.down.rest.len() > before
+    }
+
+    fn inspected_event(&mut self, service_spoke: bool, cx: &mut Context<'_>) -> Option<Event> {
+        let inspection = self.inspection.as_mut()?;
+        if inspection.waiting && service_spoke {
+            (inspection.waiting, self.up.fresh) = (false, true);
+            cx.waker().wake_by_ref();
+        }
+        if let Some(note) = inspection.inspector.note() {
+            // There may be more of them, and of everything else.
+            cx.waker().wake_by_ref();
+            return Some(Event::Note(note));
+        }
+        let deadline = inspection.leaving.as_mut()?;
+        if self.down.rest.is_empty() && !self.down.unflushed && inspection.inspector.may_leave() {
+            return Some(Event::Left);
+        }
+        let late = deadline.as_mut().poll(cx).is_ready();
+        late.then_some(Event::Ended(End::Served(Cause::TimedOut(LEAVING))))
     }
 
     fn ended(&mut self) -> Option<End> {
@@ -240,7 +299,10 @@ impl Direction {
     ) {
         let mut reads = 0;
         loop {
-            let over = inspection.as_ref().is_some_and(|inspection| inspection.ended.is_some());
+            let over = inspection.as_ref().is_some_and(|inspection| match side {
+                Side::Client => inspection.holds_client(),
+                Side::Service => inspection.ended.is_some(),
+            });
             let step = match self.phase {
                 Phase::Open | Phase::Ending if !self.rest.is_empty() => self.write_rest(to, cx),
                 Phase::Open if self.unflushed => self.flush(to, cx),
@@ -276,8 +338,11 @@ impl Direction {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let outcome = ready!(scratch::poll_read_with(from, cx, |cx, octets| {
-            match (octets, inspection) {
-                ([], _) => self.phase = Phase::Ending,
+            match (octets, &mut *inspection) {
+                ([], inspection) => {
+                    self.phase = Phase::Ending;
+                    self.last_answers(side, inspection);
+                }
                 (octets, None) => self.pass(octets, to, cx),
                 (octets, inspection) => self.inspect(side, octets, to, inspection, cx),
             }
@@ -286,8 +351,18 @@ impl Direction {
             // Peers that end TLS without close_notify are common, and the protocols here frame themselves.
             let abrupt_end = error.kind() == ErrorKind::UnexpectedEof;
             self.phase = if abrupt_end { Phase::Ending } else { Phase::ReadFailed };
+            self.last_answers(side, inspection);
         }
         Poll::Ready(())
+    }
+
+    /// What is left to be said to the client of a service that has ended.
+    fn last_answers(&mut self, side: Side, inspection: &mut Option<Box<Inspection>>) {
+        let Some(inspection) = inspection.as_mut().filter(|_| side == Side::Service) else { return };
+        inspection.inspector.service_ended();
+        while let Some(answer) = inspection.inspector.answer() {
+            self.rest.extend_from_slice(&answer);
+        }
     }
 
     /// Puts `octets` behind those that are undecided, and passes what may pass.
@@ -325,6 +400,11 @@ impl Direction {
         let inspector = &mut inspection.inspector;
         let (mut passing, mut at) = (0, 0);
         while at < octets.len() {
+            if side == Side::Service && inspection.leaving.is_some() && inspector.may_leave() {
+                // Nothing of this service may come behind what another one says.
+                self.pass(&octets[passing..at], to, cx);
+                return octets.len();
+            }
             let step = match side {
                 Side::Client => inspector.client_sent(&octets[at..]),
                 Side::Service => inspector.service_sent(&octets[at..]),
@@ -337,6 +417,14 @@ impl Direction {
                     passing = at;
                 }
                 Step::More => break,
+                Step::Wait => {
+                    inspection.waiting = true;
+                    break;
+                }
+                Step::Leave => {
+                    inspection.leaving = Some(Box::pin(sleep_until(Instant::now() + LEAVING_TIME)));
+                    break;
+                }
                 Step::End(end) => {
                     inspection.ended = Some(end);
                     break;
@@ -456,6 +544,10 @@ impl Timer {
 
 /// How long a relay that may be silent is left alone.
 const SECOND_LOOK: Duration = Duration::from_secs(60);
+
+/// How long a service that is left may take to end its message, and what the log calls that.
+const LEAVING_TIME: Duration = Duration::from_secs(5);
+const LEAVING: &str = "leaving";
 
 /// What the log calls the time-out of a connection that the service has never taken.
 const UNSETTLED: &str = "unregistered";

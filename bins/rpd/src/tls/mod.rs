@@ -1,8 +1,8 @@
 //! TLS on both sides: what clients see, what is asked of them, and how targets are judged.
 //!
 //! rustls with aws-lc-rs, TLS 1.2 and 1.3. Client certificates are asked for where the configuration says so, never
-//! required, and never a reason to fail a handshake: see [`client`]. Targets are judged by one rule a
-//! host: see [`target`].
+//! required, and never a reason to fail a handshake: see `client`. Targets are judged by one rule a
+//! host: see `target`.
 
 mod certificate;
 mod client;

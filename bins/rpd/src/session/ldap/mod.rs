@@ -3,6 +3,8 @@
 //! Until then the connection is unrouted, and answered here: healthy clients search or bind anonymously before
 //! they bind by name.
 
+mod follow;
+
 use std::{sync::Arc, time::Instant};
 
 use rp_ldap::{
@@ -20,14 +22,25 @@ use super::{
 };
 use crate::{
     outcome::{End, Observation, Reason, Refusal},
-    protocol::Protocol,
-    state::Destination,
+    protocol::{Kind, Protocol},
+    state::{Destination, State},
+    stream::Stream,
 };
+use follow::Follow;
 
 /// From the first octet to the relay.
-pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay, End> {
-    let incoming = head.stream.transport();
-    let mut deadlines = Deadlines::of(&session.facts, &session.state.config.limits);
+pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, End> {
+    let deadlines = Deadlines::of(&session.facts, &session.state.config.limits);
+    unrouted(session, head, deadlines).await
+}
+
+/// From a bind that the present service is not for.
+pub(super) async fn serve_again(session: &mut Session, head: Head) -> Result<Relay, End> {
+    let deadlines = Deadlines::from(Instant::now(), &session.state.config.limits);
+    unrouted(session, head, deadlines).await
+}
+
+async fn unrouted(session: &mut Session, mut head: Head, mut deadlines: Deadlines) -> Result<Relay, End> {
     // Healthy clients may try without a name first. So it is told once, when it is clear that no name will come.
     let mut unnamed = None;
     let mut answers = 0;
@@ -35,6 +48,7 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
         if let Err(end) = next_request(session, &mut head, deadlines).await {
             return Err(unnamed.map_or(end, End::Refused));
         }
+        let incoming = head.stream.transport();
         let key = match extract(&head.octets) {
             Ok(key) => key,
             Err(Error::Invalid(invalid)) => return Err(refuse_invalid(head, &invalid).await),
@@ -45,9 +59,7 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
             Step::Open(destination, leg) => {
                 session.key_found();
                 match leg::open(session, Protocol::Ldap, &destination, leg).await {
-                    Ok(service) => {
-                        return Ok(session.relay(head.stream, head.octets, service, Protocol::Ldap));
-                    }
+                    Ok(service) => return Ok(relay(session, head, service, destination, leg)),
                     Err(unreachable) => Answer::refused(
                         ResultCode::UNAVAILABLE,
                         "no connection to the directory",
@@ -69,6 +81,11 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
                 .await;
                 return Err(refusal.into());
             }
+            Step::StartTls => {
+                head = start_tls(session, head).await?;
+                deadlines = Deadlines::from(Instant::now(), &session.state.config.limits);
+                continue;
+            }
         };
         let octets =
             messages::result(key.operation(), key.message_id, answer.code, answer.text).unwrap_or_default();
@@ -84,6 +101,25 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
     }
     close::with_answer(head.stream, &[]).await;
     Err(unnamed.map_or(End::Gone, End::Refused))
+}
+
+fn relay(session: &Session, head: Head, service: Stream, destination: Arc<Destination>, leg: Leg) -> Relay {
+    let follow = Follow::new(session.state.clone(), destination, leg, head.stream.transport());
+    session.relay(head.stream, head.octets, service, Protocol::Ldap).inspected(Box::new(follow))
+}
+
+/// Says yes to StartTLS, and goes on over TLS (4.14). Octets behind the request were sent in clear by somebody who
+/// wants them to be taken for encrypted ones.
+async fn start_tls(session: &mut Session, head: Head) -> Result<Head, End> {
+    let Ok(key) = extract(&head.octets) else { return Err(End::Gone) };
+    if head.octets.len() > key.frame_len {
+        close::with_answer(head.stream, &messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR)).await;
+        return Err(Refusal::new(Reason::StarttlsInjection).into());
+    }
+    let Stream::Tcp(mut socket) = head.stream else { return Err(End::Gone) };
+    let yes = messages::start_tls_response(key.message_id, ResultCode::SUCCESS);
+    socket.write_all(&yes).await.map_err(|_| End::Gone)?;
+    session.handshake(socket, LDAPS, Instant::now()).await.map(Head::new)
 }
 
 async fn next_request(session: &Session, head: &mut Head, deadlines: Deadlines) -> Result<(), End> {
@@ -106,6 +142,8 @@ enum Step {
     Leave,
     /// End with a notice (4.4.1).
     Disconnect(Refusal),
+    /// Go on over TLS.
+    StartTls,
 }
 
 struct Answer {
@@ -131,10 +169,7 @@ fn decide(session: &mut Session, incoming: Transport, key: &Key<'_>) -> Step {
         Request::Unbind => Step::Leave,
         // 4.11: no answer is defined for it.
         Request::Abandon { .. } => Step::Ignore,
-        Request::Extended { .. } if key.is_start_tls() => {
-            // 4.14.1: not supported by the configuration.
-            Step::Answer(Answer::plain(ResultCode::PROTOCOL_ERROR, "StartTLS is not offered here"))
-        }
+        Request::Extended { .. } if key.is_start_tls() => decide_start_tls(session, incoming),
         // 4.1.1: what is no operation ends the session.
         Request::Other(tag) if tag.answer().is_none() => {
             Step::Disconnect(Refusal::because(Reason::Malformed, "an operation that LDAP does not have"))
@@ -143,20 +178,28 @@ fn decide(session: &mut Session, incoming: Transport, key: &Key<'_>) -> Step {
     }
 }
 
+fn decide_start_tls(session: &Session, incoming: Transport) -> Step {
+    if incoming == Transport::Tls {
+        return Step::Answer(Answer::plain(ResultCode::OPERATIONS_ERROR, "TLS is on already"));
+    }
+    // 4.14.1: not supported by the configuration.
+    let no = Answer::plain(ResultCode::PROTOCOL_ERROR, "StartTLS is not offered here");
+    if session.state.acceptor(LDAPS).is_some() { Step::StartTls } else { Step::Answer(no) }
+}
+
 fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> Step {
     let mut buffer = [0; MAX_DOMAIN];
     let domain = bind.domain.text(&mut buffer);
     session.record.name = domain.map(str::to_owned);
+    if session.state.config.ldap_requires_tls && incoming == Transport::Tcp {
+        return Step::Answer(Answer::plain(ResultCode::CONFIDENTIALITY_REQUIRED, "StartTLS first"));
+    }
     let sasl = matches!(bind.auth, Auth::Sasl { .. });
     // EXTERNAL would authenticate this proxy's own certificate on a TLS leg; the others bypass every check.
     if bind.auth.is_sasl("EXTERNAL") || matches!(bind.auth, Auth::Other(_)) {
         return unnamed(ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND);
     }
-    let table = session.state.table(Protocol::Ldap);
-    let found = domain.and_then(|domain| table.lookup(domain));
-    let counts =
-        |destination: &&Arc<Destination>| bind.domain.form != Form::Upn || destination.host.user_at_domain;
-    if let Some(destination) = found.filter(counts).cloned() {
+    if let Some(destination) = named(&session.state, bind, domain).cloned() {
         return open(session, incoming, destination);
     }
     match bind.domain.form {
@@ -164,11 +207,18 @@ fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> S
             default_or(session, incoming, ResultCode::INAPPROPRIATE_AUTHENTICATION, "bind with a name")
         }
         _ if sasl => default_or(session, incoming, ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND),
-        _ => match table.default().cloned() {
+        _ => match session.state.table(Protocol::Ldap).default().cloned() {
             Some(destination) => open(session, incoming, destination),
             None => refuse_bind(leg::choose(session, Protocol::Ldap, incoming, None)),
         },
     }
+}
+
+/// The host of the domain in a bind name. `user@domain` names a host only where that is wanted.
+fn named<'a>(state: &'a State, bind: &Bind<'_>, domain: Option<&str>) -> Option<&'a Arc<Destination>> {
+    let counts =
+        |destination: &&Arc<Destination>| bind.domain.form != Form::Upn || destination.host.user_at_domain;
+    state.table(Protocol::Ldap).lookup(domain?).filter(counts)
 }
 
 /// One answer for an unknown name, a network and a leg that are not allowed: it tells nobody which domains exist.
@@ -209,6 +259,9 @@ async fn refuse_invalid(head: Head, invalid: &Invalid) -> End {
 }
 
 const NAMED_BIND: &str = "simple bind with domain\\user or DN required";
+
+/// Whose TLS configuration a connection has that begins in clear.
+const LDAPS: Kind = Kind { protocol: Protocol::Ldap, transport: Transport::Tls };
 
 /// Answers of our own on one unrouted connection.
 const OWN_ANSWERS: u32 = 8;

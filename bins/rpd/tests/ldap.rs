@@ -1,0 +1,334 @@
+//! LDAP beyond the first bind: other users, other directories, StartTLS, and what the answers mean.
+
+mod common;
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
+    thread,
+};
+
+use common::{PATIENCE, Process, Proxy, certificates};
+use rp_ldap::{
+    Error, Request, ResultCode, answer, extract,
+    messages::{self, Filter, Scope},
+};
+use rpd::tls::{self, AcceptAny};
+use rustls::{ClientConnection, StreamOwned};
+
+/// A directory that tells the bind names it gets, and `end` when a connection ends. Users called `wrong` get 49, for
+/// `gone` it closes without an answer, and a search below `big` is answered with a large entry, half of it at once and
+/// half when something else comes.
+fn directory() -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (told, seen) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let told = told.clone();
+            thread::spawn(move || {
+                let tell = |what: &str| drop(told.send(what.to_owned()));
+                // A proxy that goes away is no fault of the directory's.
+                let _ = serve(stream, &tell);
+                tell("end");
+            });
+        }
+    });
+    (port, seen)
+}
+
+fn serve(mut stream: TcpStream, tell: &impl Fn(&str)) -> std::io::Result<()> {
+    let mut received = Vec::new();
+    loop {
+        let key = match extract(&received) {
+            Ok(key) => key,
+            Err(Error::Incomplete(_)) => {
+                let mut octets = [0; 4096];
+                match stream.read(&mut octets)? {
+                    0 => return Ok(()),
+                    n => received.extend_from_slice(&octets[..n]),
+                }
+                continue;
+            }
+            Err(Error::Invalid(invalid)) => panic!("the directory got {invalid}"),
+        };
+        match key.request {
+            Request::Bind(bind) => {
+                let name = String::from_utf8_lossy(bind.name).into_owned();
+                tell(&name);
+                if name.ends_with("gone") {
+                    return Ok(());
+                }
+                let code = if name.ends_with("wrong") {
+                    ResultCode::INVALID_CREDENTIALS
+                } else {
+                    ResultCode::SUCCESS
+                };
+                stream.write_all(&messages::bind_response(key.message_id, code, ""))?;
+            }
+            Request::Search if received.windows(3).any(|part| part == b"big") => {
+                let entry = big_entry(key.message_id);
+                stream.write_all(&entry[..entry.len() / 2])?;
+                tell("half");
+                stream.write_all(&entry[entry.len() / 2..])?;
+                stream.write_all(&messages::search_done(key.message_id, ResultCode::SUCCESS, ""))?;
+            }
+            Request::Search => {
+                stream.write_all(&messages::search_done(key.message_id, ResultCode::SUCCESS, "searched"))?;
+            }
+            Request::Unbind => return Ok(()),
+            _ => panic!("the directory got {key}"),
+        }
+        let used = key.frame_len;
+        received.drain(..used);
+    }
+}
+
+fn big_entry(id: i32) -> Vec<u8> {
+    let value = "x".repeat(300_000);
+    messages::search_entry(id, "cn=big", &[("description", &[&value])])
+}
+
+/// `a.example` and `b.example` at these ports.
+fn configuration(a: u16, b: u16, more: &str) -> String {
+    format!(
+        "[listen]\nldap = \"127.0.0.1:0\"\n{more}\n[[host]]\nnames = [\"a.example\"]\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {a} }}\n\
+         [[host]]\nnames = [\"b.example\"]\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {b} }}\n"
+    )
+}
+
+fn proxy(a: u16, b: u16) -> Proxy {
+    Proxy::start(Path::new("."), &configuration(a, b, ""))
+}
+
+trait Both: Read + Write {}
+impl<T: Read + Write> Both for T {}
+
+struct Client {
+    stream: Box<dyn Both>,
+    received: Vec<u8>,
+}
+
+impl Client {
+    fn at(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).expect("the proxy listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        Self { stream: Box::new(socket), received: Vec::new() }
+    }
+
+    fn send(&mut self, octets: &[u8]) {
+        self.stream.write_all(octets).expect("the proxy reads");
+        self.stream.flush().expect("the proxy reads");
+    }
+
+    /// Message id and result of the next message that has one; none at the end of the connection.
+    fn result(&mut self) -> Option<(i32, i32)> {
+        loop {
+            match answer(&self.received) {
+                Ok(message) => {
+                    let found = message.result.map(|result| (message.message_id, result.code.0));
+                    let len = message.frame_len;
+                    self.received.drain(..len);
+                    if found.is_some() {
+                        return found;
+                    }
+                }
+                Err(Error::Incomplete(_)) => {
+                    let mut octets = vec![0; 65_536];
+                    match self.stream.read(&mut octets) {
+                        Ok(0) => return None,
+                        Ok(n) => self.received.extend_from_slice(&octets[..n]),
+                        Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                Err(Error::Invalid(invalid)) => panic!("{invalid}"),
+            }
+        }
+    }
+
+    fn bind(&mut self, id: i32, name: &str) -> Option<(i32, i32)> {
+        self.send(&messages::simple_bind_request(id, name, "secret"));
+        self.result()
+    }
+}
+
+fn search(id: i32, base: &str) -> Vec<u8> {
+    messages::search_request(id, base, Scope::Subtree, Filter::Present("cn"))
+}
+
+fn next(seen: &Receiver<String>) -> String {
+    seen.recv_timeout(PATIENCE).expect("something happens at the directory")
+}
+
+#[test]
+fn a_connection_serves_one_user_after_the_other_and_one_directory_after_the_other() {
+    let ((a, at_a), (b, at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    assert_eq!(client.bind(2, "a.example\\wrong"), Some((2, 49)));
+    assert_eq!(client.bind(3, "CN=two,DC=a,DC=example"), Some((3, 0)));
+    // The same connection of the directory, so far.
+    assert_eq!(
+        [next(&at_a), next(&at_a), next(&at_a)],
+        ["a.example\\one", "a.example\\wrong", "CN=two,DC=a,DC=example"]
+    );
+    assert_eq!(client.bind(4, "b.example\\three"), Some((4, 0)));
+    assert_eq!((next(&at_a), next(&at_b)), ("end".to_owned(), "b.example\\three".to_owned()));
+    client.send(&search(5, "dc=x"));
+    assert_eq!(client.result(), Some((5, 0)));
+    assert_eq!(client.bind(6, "a.example\\one"), Some((6, 0)));
+    assert_eq!((next(&at_b), next(&at_a)), ("end".to_owned(), "a.example\\one".to_owned()));
+}
+
+#[test]
+fn a_bind_that_is_refused_here_ends_the_session_of_the_user_before() {
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    assert_eq!(client.bind(2, "unknown.example\\two"), Some((2, 49)));
+    assert_eq!([next(&at_a), next(&at_a)], ["a.example\\one", "end"]);
+    client.send(&search(3, "dc=x"));
+    assert_eq!(client.result(), Some((3, 1)));
+    assert_eq!(client.bind(4, "a.example\\one"), Some((4, 0)));
+}
+
+#[test]
+fn external_is_never_relayed_because_it_would_be_the_proxys_own_certificate() {
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    client.send(b"\x30\x16\x02\x01\x02\x60\x11\x02\x01\x03\x04\x00\xa3\x0a\x04\x08EXTERNAL");
+    assert_eq!(client.result(), Some((2, 7)));
+    assert_eq!([next(&at_a), next(&at_a)], ["a.example\\one", "end"]);
+}
+
+#[test]
+fn an_anonymous_bind_stays_with_the_directory() {
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    client.send(&messages::simple_bind_request(2, "", ""));
+    assert_eq!(client.result(), Some((2, 0)));
+    assert_eq!([next(&at_a), next(&at_a)], ["a.example\\one", ""]);
+}
+
+#[test]
+fn a_switch_waits_for_the_end_of_a_message_and_drops_what_comes_behind_it() {
+    let ((a, at_a), (b, at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    client.send(&[search(2, "big"), messages::simple_bind_request(3, "b.example\\two", "x")].concat());
+    // Whole messages only, whatever had arrived when the client left; the last one is the new directory's.
+    let mut results = Vec::new();
+    while results.last() != Some(&(3, 0)) {
+        results.push(client.result().expect("the bind is answered"));
+    }
+    assert!(results.len() <= 2, "{results:?}");
+    assert_eq!(next(&at_a), "a.example\\one");
+    assert_eq!(next(&at_b), "b.example\\two");
+}
+
+#[test]
+fn many_binds_at_once_are_all_watched_and_none_is_lost() {
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    let binds: Vec<u8> =
+        (1..=40).flat_map(|id| messages::simple_bind_request(id, "a.example\\wrong", "x")).collect();
+    client.send(&binds);
+    for id in 1..=40 {
+        assert_eq!(client.result(), Some((id, 49)));
+    }
+    assert_eq!(at_a.try_iter().count(), 40);
+}
+
+#[test]
+fn a_directory_that_goes_away_is_announced() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\gone"), Some((0, 52)));
+    assert_eq!(client.result(), None);
+}
+
+#[test]
+fn garbage_behind_a_bind_gets_a_notice_and_does_not_pass() {
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    client.send(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!((client.result(), client.result()), (Some((0, 2)), None));
+    assert_eq!([next(&at_a), next(&at_a)], ["a.example\\one", "end"]);
+}
+
+#[test]
+fn start_tls_is_answered_by_the_proxy_and_then_there_is_tls() {
+    let folder = certificates();
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let more =
+        "[ldap]\nrequire-tls = true\n[[tls.certificate]]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n";
+    let proxy = Proxy::start(folder.path(), &configuration(a, b, more));
+    let mut socket = TcpStream::connect(proxy.address("ldap")).expect("the proxy listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let read = |socket: &mut TcpStream| {
+        let mut octets = [0; 512];
+        let n = socket.read(&mut octets).expect("an answer");
+        answer(&octets[..n]).expect("an answer").result.expect("a result").code.0
+    };
+    // In clear no bind is taken.
+    socket.write_all(&messages::simple_bind_request(1, "a.example\\one", "x")).expect("the proxy reads");
+    assert_eq!(read(&mut socket), 13);
+    socket.write_all(&messages::start_tls_request(2)).expect("the proxy reads");
+    assert_eq!(read(&mut socket), 0);
+    let config = tls::client_config_with(Arc::new(AcceptAny::default()), None);
+    let connection =
+        ClientConnection::new(Arc::new(config), "example.com".try_into().expect("a name")).expect("a client");
+    let mut client = Client { stream: Box::new(StreamOwned::new(connection, socket)), received: Vec::new() };
+    client.send(&messages::start_tls_request(3));
+    assert_eq!(client.result(), Some((3, 1)));
+    assert_eq!(client.bind(4, "a.example\\one"), Some((4, 0)));
+    // Once something is relayed, a second request for it is answered here too.
+    client.send(&messages::start_tls_request(5));
+    assert_eq!(client.result(), Some((5, 1)));
+    assert_eq!(next(&at_a), "a.example\\one");
+}
+
+#[test]
+fn octets_behind_start_tls_are_not_taken_for_encrypted_ones() {
+    let folder = certificates();
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let more = "[[tls.certificate]]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n";
+    let proxy = Proxy::start(folder.path(), &configuration(a, b, more));
+    let mut client = Client::at(proxy.address("ldap"));
+    client.send(
+        &[messages::start_tls_request(1), messages::simple_bind_request(2, "a.example\\one", "x")].concat(),
+    );
+    assert_eq!((client.result(), client.result()), (Some((0, 2)), None));
+    assert!(at_a.try_recv().is_err());
+}
+
+#[test]
+fn a_wrong_password_is_one_line_and_a_right_one_none() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = common::write(folder.path(), "rpd.toml", &configuration(a, b, ""));
+    let mut proxy = Process::start(&file);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    assert_eq!(client.bind(2, "a.example\\wrong"), Some((2, 49)));
+    let line = proxy.line("refused");
+    assert!(line.contains("reason=refused") && line.contains("bind response 49"), "{line}");
+    assert!(line.contains("name=a.example") && line.contains("wrong"), "{line}");
+}
