@@ -42,16 +42,16 @@ impl Fields {
     pub(crate) fn read<'a>(&mut self, input: &[u8], mut rest: &'a [u8]) -> Result<&'a [u8], Error> {
         loop {
             let line = rest;
-            let (name, behind_name) = split(line, is_token);
-            if name.is_empty() {
-                return blank_line(input, line);
-            }
-            let value = match behind_name {
-                [b':', value @ ..] => value,
-                blanks => behind_colon(input, blanks)?,
+            let (name, value) = match usual_name(line) {
+                Some(found) => found,
+                None => match split(line, is_token) {
+                    ([], _) => return blank_line(input, line),
+                    (name, [b':', value @ ..]) => (Name::of(name), value),
+                    (name, blanks) => (Name::of(name), behind_colon(input, blanks)?),
+                },
             };
             rest = behind_value(input, value)?;
-            if let Some(seen) = self.seen.get_mut(Name::of(name) as usize) {
+            if let Some(seen) = self.seen.get_mut(name as usize) {
                 let [start, value, end] = [line, value, rest].map(|tail| offset(input, tail));
                 seen.note(Place { start, value, end });
             }
@@ -107,6 +107,31 @@ impl Place {
     pub(crate) fn value<'a>(&self, input: &'a [u8]) -> &'a [u8] {
         input.get(self.value..self.end.saturating_sub(2)).unwrap_or_default()
     }
+}
+
+/// The name of a line in the spelling of nearly all of them, and what stands behind the colon. Most of a head is
+/// read here, with a few comparisons a line instead of one an octet.
+fn usual_name(line: &[u8]) -> Option<(Name, &[u8])> {
+    match line.first()? {
+        b'A' => begins(line, b"Authorization:", Name::Credentials)
+            .or_else(|| begins(line, b"Allow:", Name::Other)),
+        b'C' => begins(line, b"CSeq:", Name::CSeq)
+            .or_else(|| begins(line, b"Call-ID:", Name::CallId))
+            .or_else(|| begins(line, b"Contact:", Name::Other))
+            .or_else(|| begins(line, b"Content-Type:", Name::Other))
+            .or_else(|| begins(line, b"Content-Length:", Name::ContentLength)),
+        b'E' => begins(line, b"Expires:", Name::Other),
+        b'F' => begins(line, b"From:", Name::From),
+        b'M' => begins(line, b"Max-Forwards:", Name::Other),
+        b'T' => begins(line, b"To:", Name::To),
+        b'U' => begins(line, b"User-Agent:", Name::Other),
+        b'V' => begins(line, b"Via:", Name::Via),
+        _ => None,
+    }
+}
+
+fn begins<'a, const N: usize>(line: &'a [u8], with: &[u8; N], name: Name) -> Option<(Name, &'a [u8])> {
+    line.split_first_chunk().filter(|(front, _)| *front == with).map(|(_, value)| (name, value))
 }
 
 /// The blank line that ends the head, and what stands behind it; anything else without a name is a fault.
