@@ -22,14 +22,22 @@ use crate::{
 ///
 /// // Status, of which the last octet is missing.
 /// let received = b"\x03\x00\x00\x0c\x08\x02\x00\x00\x7d\x14\x01";
+/// // That octet, and then a Setup.
+/// let more = b"\x01\x03\x00\x00\x37\x08\x02\x12\x34\x05\x7e\x00\x2b\x05\x00\x10\x06\x00\x08\x91\
+///     \x4a\x00\x07\x02\x00\x01\x40\x0d\x00\x68\x00\x71\x00\x40\x00\x65\x00\x78\x00\x61\x00\x6d\
+///     \x00\x70\x00\x6c\x00\x65\x00\x2e\x00\x63\x00\x6f\x00\x6d";
 ///
 /// let mut client = ClientFollower::new();
-/// assert!(matches!(client.step(&received[..8])?, ClientStep::More(_)));
 /// assert!(matches!(client.step(received)?, ClientStep::Pass(11)));
-/// // Its last octet, and an empty frame: one step never reaches into the next message.
-/// let more = b"\x00\x03\x00\x00\x04";
+/// // One step never reaches into the next message.
 /// assert!(matches!(client.step(more)?, ClientStep::Pass(1)));
-/// assert!(matches!(client.step(&more[1..])?, ClientStep::Pass(4)));
+/// let ClientStep::Look(request) = client.step(&more[1..])? else { panic!("a call") };
+/// assert_eq!(request.len(), 55);
+/// for key in request.requests() {
+///     assert_eq!(key.to_string(), "Setup for example.com, call 0x1234, alias hq@example.com");
+/// }
+/// // Whether it went on or was answered here, the next step is about what stands behind it.
+/// assert!(matches!(client.step(&more[1 + 55..])?, ClientStep::More(_)));
 /// # Ok::<(), rp_h323::Invalid>(())
 /// ```
 #[derive(Clone, Debug, Default)]

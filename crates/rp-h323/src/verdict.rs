@@ -17,6 +17,9 @@ pub enum Verdict {
 }
 
 /// Judges the answers on one connection in their order.
+///
+/// A service that refuses a client says so in many ways, and says much of the same to a phone that only comes
+/// back after a restart. The count of refusals is what tells them apart, so no verdict is a proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
     registered: bool,
