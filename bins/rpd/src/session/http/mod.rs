@@ -242,41 +242,49 @@ async fn exchange(
         };
         session.record.target = stream.peer().ok();
         let key = extract(&head.octets).map_err(|_| Failure::Broken(End::Gone))?;
-        let source = session.facts.source.ip().to_canonical().to_string();
-        let forwarding = forward::Forwarding {
-            client: &source,
-            scheme: scheme(head.stream.transport()),
-            trusted: false,
-            own_address: None,
-            forwarded: false,
-            via: None,
-        };
-        let exchange = Exchange::new(&key.head, &forwarding, session.state.config.limits.http_response);
-        let method_is_idempotent = is_idempotent(key.head.method);
-        let (head_len, version) = (key.head_len, key.head.version);
-        let request = head.octets.drain(..head_len).collect::<Vec<u8>>();
-        match exchange.run(&mut head.stream, &mut head.octets, stream, &session.cancel).await {
-            Ok(Exchanged { status, octets, outcome }) => {
-                session.record.status = Some(status);
-                session.record.octets = octets;
-                return Ok(match outcome {
-                    exchange::Outcome::Kept(Some(stream)) => {
-                        Done::Next(Some(Upstream { stream, destination: destination.clone(), leg }))
-                    }
-                    exchange::Outcome::Kept(None) => Done::Next(None),
-                    exchange::Outcome::Close => Done::Close,
-                    exchange::Outcome::Tunnel { service, received } => Done::Tunnel { service, received },
-                });
-            }
-            Err(Fault::Untouched) if used && method_is_idempotent => {
-                head.octets.splice(..0, request);
+        let exchange = prepare(session, &key.head, head.stream.transport());
+        let again = used && is_idempotent(key.head.method);
+        let mut behind = head.octets.split_off(key.head_len);
+        let exchanged = exchange.run(&mut head.stream, &mut behind, stream, &session.cancel).await;
+        match exchanged {
+            Ok(exchanged) => {
+                head.octets = behind;
+                return Ok(done(session, exchanged, destination, leg));
             }
             Err(fault) => {
-                // The refusal may need to know how the request looked.
-                head.octets.splice(..0, request);
-                return Err(failure(fault, version));
+                // Sent once more, or refused in view of how it looked.
+                head.octets.append(&mut behind);
+                if !(again && matches!(fault, Fault::Untouched)) {
+                    return Err(failure(fault));
+                }
             }
         }
+    }
+}
+
+fn prepare(session: &Session, request: &Request<'_>, incoming: Transport) -> Exchange {
+    let source = session.facts.source.ip().to_canonical().to_string();
+    let forwarding = forward::Forwarding {
+        client: &source,
+        scheme: scheme(incoming),
+        trusted: false,
+        own_address: None,
+        forwarded: false,
+        via: None,
+    };
+    Exchange::new(request, &forwarding, session.state.config.limits.http_response)
+}
+
+fn done(session: &mut Session, exchanged: Exchanged, destination: &Arc<Destination>, leg: Leg) -> Done {
+    let Exchanged { status, octets, outcome } = exchanged;
+    session.record.status = Some(status);
+    session.record.octets = octets;
+    match outcome {
+        exchange::Outcome::Kept(stream) => {
+            Done::Next(stream.map(|stream| Upstream { stream, destination: destination.clone(), leg }))
+        }
+        exchange::Outcome::Close => Done::Close,
+        exchange::Outcome::Tunnel { service, received } => Done::Tunnel { service, received },
     }
 }
 
@@ -298,7 +306,7 @@ fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE")
 }
 
-fn failure(fault: Fault, _version: Version) -> Failure {
+fn failure(fault: Fault) -> Failure {
     let no = |status, reason, detail: String| {
         Failure::Refused(No::closing(status, Refusal::because(reason, detail)))
     };
