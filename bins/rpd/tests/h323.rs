@@ -22,7 +22,7 @@ use rp_h323::{
         ReleaseComplete, Sender, facility,
     },
 };
-use rpd::tls::{self, AcceptAny};
+use rpd::tls;
 use rustls::{ClientConnection, StreamOwned, sign::CertifiedKey};
 
 /// What a gatekeeper has got: from which port, and the request in words.
@@ -226,7 +226,7 @@ impl Phone {
     fn tls(proxy: &Proxy, certificate: Option<&Arc<CertifiedKey>>) -> Self {
         let socket = TcpStream::connect(proxy.address("h323s")).expect("the proxy listens");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        let config = tls::client_config_with(Arc::new(AcceptAny::default()), certificate);
+        let config = tls::client_config_with(tls::accept_any(), certificate);
         let name = "example.com".try_into().expect("a name");
         let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
         Self { stream: Box::new(StreamOwned::new(connection, socket)), received: Vec::new() }

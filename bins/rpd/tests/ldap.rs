@@ -18,7 +18,7 @@ use rp_ldap::{
     Error, Request, ResultCode, answer, extract,
     messages::{self, Filter, Scope},
 };
-use rpd::tls::{self, AcceptAny};
+use rpd::tls;
 use rustls::{ClientConnection, StreamOwned};
 
 /// A directory that tells the bind names it gets, and `end` when a connection ends. Users called `wrong` get 49, for
@@ -292,7 +292,7 @@ fn start_tls_is_answered_by_the_proxy_and_then_there_is_tls() {
     assert_eq!(read(&mut socket), 13);
     socket.write_all(&messages::start_tls_request(2)).expect("the proxy reads");
     assert_eq!(read(&mut socket), 0);
-    let config = tls::client_config_with(Arc::new(AcceptAny::default()), None);
+    let config = tls::client_config_with(tls::accept_any(), None);
     let connection =
         ClientConnection::new(Arc::new(config), "example.com".try_into().expect("a name")).expect("a client");
     let mut client = Client { stream: Box::new(StreamOwned::new(connection, socket)), received: Vec::new() };

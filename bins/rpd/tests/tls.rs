@@ -12,7 +12,7 @@ use std::{
 
 use common::{PATIENCE, Proxy, SERVICE_NAME, certificates};
 use rp_ldap::{ResultCode, messages};
-use rpd::tls::{self, AcceptAny};
+use rpd::tls;
 use rustls::{
     ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned,
     crypto::aws_lc_rs,
@@ -33,7 +33,7 @@ fn client(
     sni: &str,
     key: Option<&Arc<CertifiedKey>>,
 ) -> StreamOwned<ClientConnection, TcpStream> {
-    client_with(proxy, listener, sni, tls::client_config_with(Arc::new(AcceptAny::default()), key))
+    client_with(proxy, listener, sni, tls::client_config_with(tls::accept_any(), key))
 }
 
 fn client_with(
@@ -211,7 +211,7 @@ fn tls_1_2_is_spoken_unless_it_is_forbidden() {
             .with_protocol_versions(&[&rustls::version::TLS12])
             .expect("a version")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptAny::default()))
+            .with_custom_certificate_verifier(tls::accept_any())
             .with_no_client_auth()
     };
     let both = front(folder, "");
@@ -232,7 +232,7 @@ fn https_offers_http_1_1_and_sni_of_one_host_does_not_lead_to_another() {
         ("a.example.com", "b.example.com", "421"),
         ("other.example.com", "b.example.com", "502"),
     ] {
-        let mut config = tls::client_config_with(Arc::new(AcceptAny::default()), None);
+        let mut config = tls::client_config_with(tls::accept_any(), None);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let mut stream = client_with(&proxy, "https", sni, config);
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");

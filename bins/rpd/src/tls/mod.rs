@@ -24,7 +24,7 @@ pub use certificate::{
     TrustList, client_name, common_name, fingerprint, names as certificate_names, read_certificates,
     read_key, validity_warning,
 };
-pub use target::AcceptAny;
+pub use target::accept_any;
 
 use crate::{
     config::{Config, Host, TlsVersion},

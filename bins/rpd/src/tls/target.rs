@@ -1,5 +1,7 @@
 //! How the certificate of a target is judged: by the rule of its host, always with proof of the key.
 
+use std::sync::Arc;
+
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -97,50 +99,8 @@ impl ServerCertVerifier for TargetVerifier {
 }
 
 /// Takes any certificate, but still wants proof of its key: for `rpd probe`, which only looks.
-#[derive(Debug)]
-pub struct AcceptAny {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl Default for AcceptAny {
-    fn default() -> Self {
-        Self { algorithms: algorithms() }
-    }
-}
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        proven(&self.algorithms, message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        proven(&self.algorithms, message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
+pub fn accept_any() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(TargetVerifier { rule: Verify::None, name: None, algorithms: algorithms() })
 }
 
 fn proven(
@@ -151,9 +111,9 @@ fn proven(
 ) -> Result<HandshakeSignatureValid, Error> {
     verify_possession(algorithms, message, certificate, signed).map_err(|why| match why {
         Possession::Wrong(error) => error,
-        Possession::Unchecked(key, _) => Error::InvalidCertificate(CertificateError::Other(
-            rustls::OtherError(std::sync::Arc::new(UnusableKey(key))),
-        )),
+        Possession::Unchecked(key, _) => {
+            Error::InvalidCertificate(CertificateError::Other(rustls::OtherError(Arc::new(UnusableKey(key)))))
+        }
     })
 }
 

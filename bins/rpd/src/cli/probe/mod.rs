@@ -168,8 +168,7 @@ impl Probe {
         match &self.ca {
             Some(path) => trusting(&tls::read_certificates(path).map_err(ProbeError)?, key.as_ref()),
             None if self.insecure => {
-                let judge = Arc::new(tls::AcceptAny::default());
-                Ok(Arc::new(tls::client_config_with(judge, key.as_ref())).into())
+                Ok(Arc::new(tls::client_config_with(tls::accept_any(), key.as_ref())).into())
             }
             None => {
                 Err(ProbeError("--tls needs --ca FILE, or --insecure to take any certificate".to_owned()))
