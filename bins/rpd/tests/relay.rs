@@ -16,6 +16,51 @@ fn bind() -> Vec<u8> {
     messages::simple_bind_request(1, "example.com\\user", "secret")
 }
 
+/// A proxy in front of one web server at `target`, of which a WebSocket makes a tunnel for any octets.
+fn web(target: SocketAddr) -> Proxy {
+    let text = format!(
+        "[listen]\nhttp = \"127.0.0.1:0\"\n[[host]]\nnames = [\"example.com\"]\ntarget = \"127.0.0.1\"\nhttp = {{ tcp = {} }}\n",
+        target.port()
+    );
+    Proxy::start(std::path::Path::new("."), &text)
+}
+
+/// The client's end of a tunnel.
+fn tunnel(proxy: &Proxy) -> TcpStream {
+    let mut stream = TcpStream::connect(proxy.address("http")).expect("the proxy listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+        .write_all(
+            b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )
+        .expect("the proxy reads");
+    read_head(&mut stream);
+    stream
+}
+
+/// Does `work` at the service's end of a tunnel.
+fn tunnelled<T: Send + 'static>(
+    listener: TcpListener,
+    work: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> JoinHandle<T> {
+    service(listener, |mut stream| {
+        read_head(&mut stream);
+        stream
+            .write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            )
+            .expect("the proxy reads");
+        work(stream)
+    })
+}
+
+fn read_head(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.extend(read_exactly(stream, 1));
+    }
+}
+
 /// A proxy in front of one directory at `target`, with `more` in its configuration.
 fn proxy(target: SocketAddr, more: &str) -> Proxy {
     let text = format!(
@@ -87,21 +132,21 @@ fn a_first_message_that_dribbles_in_is_routed_all_the_same() {
 #[test]
 fn the_end_of_one_side_leaves_the_other_open() {
     let (listener, address) = listen();
-    let directory = service(listener, |mut stream| {
+    let server = tunnelled(listener, |mut stream| {
         let mut sent = Vec::new();
         // Ends only if the client's end is passed on.
         stream.read_to_end(&mut sent).expect("the end of the client's side");
         stream.write_all(b"late words").expect("the other direction is open");
         sent
     });
-    let proxy = proxy(address, "");
-    let mut client = connect(&proxy);
-    client.write_all(&bind()).expect("the proxy reads");
+    let proxy = web(address);
+    let mut client = tunnel(&proxy);
+    client.write_all(b"first words").expect("the proxy reads");
     client.shutdown(Shutdown::Write).expect("a half-close");
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).expect("the end of the service's side");
     assert_eq!(answer, b"late words");
-    assert_eq!(directory.join().expect("the service"), bind());
+    assert_eq!(server.join().expect("the service"), b"first words");
 }
 
 #[test]
@@ -110,14 +155,13 @@ fn many_octets_pass_both_ways_at_once_and_unchanged() {
     fn pattern(seed: usize) -> Vec<u8> {
         (0..1_000_003_usize).map(|at| u8::try_from((at * 31 + seed + at / 251) % 256).unwrap_or(0)).collect()
     }
-    fn exchange(stream: TcpStream, out: usize, back: usize, skip: usize) {
+    fn exchange(stream: TcpStream, out: usize, back: usize) {
         let (mut writer, mut reader) = (stream.try_clone().expect("a clone"), stream);
         let writing = thread::spawn(move || {
             let block = pattern(out);
             (0..MEGABYTES).for_each(|_| writer.write_all(&block).expect("the proxy reads"));
             writer.shutdown(Shutdown::Write).expect("an end");
         });
-        read_exactly(&mut reader, skip);
         let block = pattern(back);
         for _ in 0..MEGABYTES {
             assert!(read_exactly(&mut reader, block.len()) == block, "octets were changed");
@@ -126,24 +170,19 @@ fn many_octets_pass_both_ways_at_once_and_unchanged() {
         writing.join().expect("the writer");
     }
     let (listener, address) = listen();
-    let directory = service(listener, |stream| exchange(stream, 1, 2, bind().len()));
-    let proxy = proxy(address, "");
-    let mut client = connect(&proxy);
-    client.write_all(&bind()).expect("the proxy reads");
-    exchange(client, 2, 1, 0);
-    directory.join().expect("the service");
+    let server = tunnelled(listener, |stream| exchange(stream, 1, 2));
+    let proxy = web(address);
+    exchange(tunnel(&proxy), 2, 1);
+    server.join().expect("the service");
 }
 
 #[test]
 fn a_service_that_goes_away_ends_the_client() {
     let (listener, address) = listen();
-    let directory = service(listener, |mut stream| {
-        read_exactly(&mut stream, bind().len());
-    });
-    let proxy = proxy(address, "");
-    let mut client = connect(&proxy);
-    client.write_all(&bind()).expect("the proxy reads");
-    directory.join().expect("the service");
+    let server = tunnelled(listener, drop);
+    let proxy = web(address);
+    let mut client = tunnel(&proxy);
+    server.join().expect("the service");
     assert_eq!(client.read(&mut [0; 16]).expect("an end, not a time-out"), 0);
 }
 
@@ -179,7 +218,7 @@ fn shutdown_closes_what_is_left_at_the_deadline() {
     let (listener, address) = listen();
     let directory = service(listener, |mut stream| {
         read_exactly(&mut stream, bind().len());
-        stream.write_all(b"x").expect("the proxy reads");
+        stream.write_all(&messages::bind_response(1, ResultCode::SUCCESS, "")).expect("the proxy reads");
         stream.read(&mut [0; 16])
     });
     let text = format!(
@@ -192,7 +231,7 @@ fn shutdown_closes_what_is_left_at_the_deadline() {
     let mut client = TcpStream::connect(at).expect("the proxy listens");
     client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     client.write_all(&bind()).expect("the proxy reads");
-    read_exactly(&mut client, 1);
+    read_exactly(&mut client, messages::bind_response(1, ResultCode::SUCCESS, "").len());
     running.stop().drain();
     running.join();
     assert!(ended(client.read(&mut [0; 16])), "the client's side is open");
