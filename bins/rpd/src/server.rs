@@ -77,12 +77,13 @@ fn remedy(error: &io::Error) -> &'static str {
 pub fn start(config: Config) -> Result<Running, StartError> {
     let workers =
         config.workers.or_else(|| Some(std::thread::available_parallelism().ok()?.get())).unwrap_or(1);
-    let listeners = config.listeners.iter().map(probe).collect::<Result<Vec<_>, _>>()?;
+    let first = config.listeners.iter().map(|listener| bind_first(listener, config.backlog));
+    let mut bound = vec![first.collect::<Result<Vec<_>, _>>()?];
+    let listeners: Vec<Listener> = bound[0].iter().map(|(listener, _)| *listener).collect();
     let sockets = if config.runtime == Runtime::Shared { 1 } else { workers };
-    let mut bound = Vec::new();
-    for _ in 0..sockets {
-        let all = listeners.iter().map(|listener| Ok((*listener, bind(listener, true, config.backlog)?)));
-        bound.push(all.collect::<Result<Vec<_>, StartError>>()?);
+    for _ in 1..sockets {
+        let more = listeners.iter().map(|listener| Ok((*listener, bind(listener, true, config.backlog)?)));
+        bound.push(more.collect::<Result<Vec<_>, StartError>>()?);
     }
     let (phase, _) = watch::channel(Request::None);
     let runtime = config.runtime;
@@ -326,12 +327,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// For connections that were told to close.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Finds out whether an address is free, and which port 0 becomes. Workers share ports with `SO_REUSEPORT`, with which
-/// a second proxy of the same user would silently take half of the connections; so each is bound once without it.
-fn probe(listener: &Listener) -> Result<Listener, StartError> {
-    let socket = bind(listener, false, 1)?;
+/// The first socket of a listener. Workers share its port by `SO_REUSEPORT`, with which a second proxy of the same user
+/// would silently take half of the connections; so a port of ours is bound once without it before. A port that the
+/// system chooses nobody else has.
+fn bind_first(listener: &Listener, backlog: u16) -> Result<(Listener, std::net::TcpListener), StartError> {
+    if listener.address.port() != 0 {
+        drop(bind(listener, false, 1)?);
+    }
+    let socket = bind(listener, true, backlog)?;
     let address = socket.local_addr().map_err(|error| StartError::Listen { listener: *listener, error })?;
-    Ok(Listener { address, ..*listener })
+    Ok((Listener { address, ..*listener }, socket))
 }
 
 fn bind(listener: &Listener, shared: bool, backlog: u16) -> Result<std::net::TcpListener, StartError> {
