@@ -154,6 +154,11 @@ fn a_head_without_end_is_refused_at_the_limit() {
     let too_large = follower.step(&input[..16_384]).unwrap_err();
     assert_eq!((too_large.reason, too_large.offset), (Reason::HeadTooLarge, 16_384));
     assert_eq!(Follower::new(limits).step(&input).unwrap_err(), too_large);
+    // No limit of the caller's is above that of the crate.
+    let mut follower = Follower::new(Limits { head: usize::MAX, ..limits });
+    assert_eq!(follower.step(&input[..Limits::MAX_HEAD - 1]), Ok(Step::More));
+    let too_large = follower.step(&input[..Limits::MAX_HEAD]).unwrap_err();
+    assert_eq!((too_large.reason, too_large.offset), (Reason::HeadTooLarge, Limits::MAX_HEAD));
 }
 
 #[test]
@@ -203,6 +208,9 @@ fn inside_a_dialog_a_from_without_a_domain_is_sound() {
     assert_eq!(judge("f: <tel:+491>\r\n", "1 BYE"), (Ok(()), Err(Reason::NoDomain)));
     assert_eq!(judge("f: <sip:a@10.0.0.5:x>\r\n", "1 BYE"), (Ok(()), Err(Reason::BadFrom)));
     assert_eq!(judge("f: <sip:a@10.0.0.5:x>\r\n", "x").0, Err(Reason::BadCSeq));
+    let bad_to = request("f: <tel:1>\r\n", "1 BYE").replace("t: <sip:a>", "t: <sip:a");
+    let Ok(Head::Request(bad_to)) = Head::parse(bad_to.as_bytes(), &Limits::default()) else { panic!() };
+    assert_eq!(bad_to.sound().unwrap_err().reason, Reason::BadTo);
     assert_eq!(judge("", "1 BYE").0, Err(Reason::Missing(rp_sip::Field::From)));
     let twice = "f: <sip:a@b.example>\r\nFrom: <sip:a@b.example>\r\n";
     assert_eq!(judge(twice, "1 BYE").0, Err(Reason::Repeated(rp_sip::Field::From)));

@@ -277,6 +277,22 @@ fn an_invite_that_rings_makes_room() {
     assert_eq!(answered(&mut up, &made_up("INVITE", 3), 200, 1), None);
 }
 
+/// 13.3.1.4: the phone sends its 2xx again until the ACK comes, for 32 seconds from the first on.
+#[test]
+fn an_answer_to_a_call_finds_its_leg_for_as_long_as_it_is_sent_again() {
+    let mut down = Down::new(KEY);
+    let invite = made_up("INVITE", 1);
+    with_request(&invite.request(), |request| down.enter(request, 5, at(0)));
+    let mut answer =
+        |status: u16, now: u64| down.leg_of(&Response::parse(&invite.response(status)).unwrap(), at(now));
+    assert_eq!(answer(180, 1_000), Some(5));
+    assert_eq!(answer(200, 2_000), Some(5));
+    assert_eq!(answer(200, 2_016), Some(5));
+    assert_eq!(answer(200, 2_032), Some(5));
+    assert_eq!(answer(200, 2_033), None);
+    assert!(down.is_empty());
+}
+
 /// The phone chooses the branch; a request without credentials must not stand in front of a guess.
 #[test]
 fn a_guess_does_not_hide_behind_a_request_of_the_same_name() {

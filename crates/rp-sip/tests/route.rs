@@ -142,6 +142,7 @@ fn a_route_names_the_proxy_by_address_and_by_token_or_no_user() {
         "<sip:rp.example.com;transport=tcp>",
         "<sip:rp.example.com;x=transport=tls>",
         "<sip:rp.example.com?transport=tls>",
+        "<sip:rp.example.com?a=b;transport=tls>",
         "<sip:rp.example.com:05061x>",
         "<sip:rp.example.com.evil.example:5061>",
         "<sip:bob@rp.example.com:5061>",
@@ -200,6 +201,38 @@ fn a_token_is_what_it_is_written_as() {
         "rpd-0123456789ABCDEF",
     ] {
         assert_eq!(Token::parse(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[test]
+fn what_forms_a_dialog_is_announced() {
+    let announced = |head: String| {
+        let head = Head::parse(head.as_bytes(), &Limits::default()).unwrap();
+        written(&route::down(&head, &LISTENER, &token())) != head.octets()
+    };
+    let status = |status: u16, method: &str| {
+        announced(format!("SIP/2.0 {status} x\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"))
+    };
+    for (method, forms) in [
+        ("INVITE", true),
+        ("SUBSCRIBE", true),
+        ("REFER", true),
+        ("NOTIFY", true),
+        ("invite", false),
+        ("REGISTER", false),
+        ("MESSAGE", false),
+        ("ACK", false),
+    ] {
+        let request = |to: &str| format!("{method} sip:a SIP/2.0\r\nTo: {to}\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(announced(request("<sip:a>")), forms, "{method}");
+        assert!(!announced(request("<sip:a>;tag=1")), "{method}");
+        // Who cannot read To cannot say that the request is within a dialog.
+        assert_eq!(announced(request("<sip:a")), forms, "{method}");
+        for (code, may) in
+            [(100, false), (101, true), (199, true), (200, true), (299, true), (300, false), (486, false)]
+        {
+            assert_eq!(status(code, method), forms && may, "{code} {method}");
+        }
     }
 }
 

@@ -246,6 +246,9 @@ fn a_user_counts_once_and_has_five_seconds() {
     assert_eq!(due(&mut challenges, Duration::from_secs(5)), 1);
     challenge(&mut challenges, 4, Duration::from_secs(6));
     assert_eq!(due(&mut challenges, Duration::MAX), 0);
+    challenges.asked(&Open { credentials: true, user: 4, ..REGISTER });
+    challenge(&mut challenges, 4, Duration::from_secs(7));
+    assert_eq!(due(&mut challenges, Duration::MAX), 0);
     assert!(!challenges.is_empty());
 }
 
@@ -261,4 +264,17 @@ fn many_users_at_once_do_not_count_if_they_answer() {
     }
     assert_eq!(due(&mut challenges, Duration::MAX), 0);
     assert!(challenges.is_empty());
+}
+
+/// Whoever tries users faster than they become due must not push them out.
+#[test]
+fn a_flood_of_users_counts_as_well() {
+    let mut challenges = Challenges::new();
+    let mut counted = 0;
+    for user in 0..1_000 {
+        let now = Duration::from_millis(u64::from(user) * 10);
+        challenge(&mut challenges, user, now);
+        counted += due(&mut challenges, now);
+    }
+    assert_eq!(counted, 12);
 }
