@@ -474,7 +474,7 @@ fn on_a_checked_leg_nobody_else_can_register() {
     let mut phone = Phone::tls(&proxy, Some(&alice));
     assert_eq!(phone.ask(&rrq("one.example", "alice")).as_deref(), Some("RCF"));
     assert_eq!(phone.ask(&rrq("one.example", "bob")).as_deref(), Some("RRJ securityDenial"));
-    assert_eq!(phone.ask(&grq("one.example", "bob")).as_deref(), Some("GRJ securityDenial"));
+    assert_eq!(phone.ask(&grq("one.example", "bob")).as_deref(), Some("GRJ terminalExcluded"));
     // Without an alias only a refresh passes.
     let unnamed =
         facility(Sender::Endpoint, &[Ras::RegistrationRequest(registration(Some("one.example"), &[]))]);
@@ -503,7 +503,7 @@ fn a_message_with_two_readings_ends_the_connection_and_does_not_pass() {
 }
 
 #[test]
-fn a_call_to_the_phone_comes_down_its_connection_and_its_answer_goes_up() {
+fn a_call_to_the_phone_comes_down_its_connection() {
     let folder = certificates();
     let (ports, seen) = gatekeeper(folder.path());
     let proxy = proxy(folder.path(), ports, &format!("tcp = {},", ports[0]));
@@ -561,4 +561,82 @@ fn what_the_gatekeeper_refuses_is_told_and_what_it_only_wants_otherwise_is_not()
     );
     let line = proxy.line("refused");
     assert!(line.contains("reason=unknown-host") && line.contains("name=unknown.example"), "{line}");
+}
+
+/// One gatekeeper for `example.com`, with this in its row, and one for everything below `example.net`.
+fn proxy_with(folder: &Path, ports: [u16; 2], row: &str) -> Proxy {
+    let tcp = ports[0];
+    let text = format!(
+        "[listen]\nh323 = \"127.0.0.1:0\"\n[[host]]\nnames = [\"example.com\"]\ntarget = \"127.0.0.1\"\n{row}\n\
+         [[host]]\nnames = [\"*.example.net\"]\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {tcp} }}\n"
+    );
+    Proxy::start(folder, &text)
+}
+
+#[test]
+fn a_call_by_somebody_who_has_not_registered_goes_to_the_domain_that_it_calls() {
+    let folder = certificates();
+    let (ports, seen) = gatekeeper(folder.path());
+    let proxy = proxy_with(folder.path(), ports, &format!("h323 = {{ tcp = {} }}", ports[0]));
+    let mut caller = Phone::tcp(&proxy);
+    assert_eq!(caller.ask(SETUP).as_deref(), Some("ReleaseComplete calledPartyNotRegistered"));
+    assert_eq!(drain(&seen).len(), 1);
+    // A default host takes registrations, and no calls.
+    let row = format!("h323 = {{ tcp = {} }}\ndefault = [\"h323\"]", ports[0]);
+    let proxy = Proxy::start(
+        folder.path(),
+        &format!(
+            "[listen]\nh323 = \"127.0.0.1:0\"\n[[host]]\nnames = [\"other.example\"]\ntarget = \"127.0.0.1\"\n{row}\n"
+        ),
+    );
+    assert_eq!(Phone::tcp(&proxy).ask(SETUP).as_deref(), Some("ReleaseComplete noPermission"));
+    assert_eq!(Phone::tcp(&proxy).ask(&rrq("anybody.example", "hq")).as_deref(), Some("RCF"));
+    assert_eq!(Phone::tcp(&proxy).ask(&refresh(None)).as_deref(), Some("RCF"));
+    assert_eq!(drain(&seen).len(), 2);
+}
+
+#[test]
+fn a_location_needs_a_row_of_its_own_unless_the_host_takes_any() {
+    let folder = certificates();
+    let (ports, seen) = gatekeeper(folder.path());
+    for (row, answer) in [("", "RRJ securityDenial"), (", any-location = true", "RCF")] {
+        let proxy = proxy_with(folder.path(), ports, &format!("h323 = {{ tcp = {}{row} }}", ports[0]));
+        let asked = Phone::tcp(&proxy).ask(&rrq("example.com/branch", "hq"));
+        assert_eq!(asked.as_deref(), Some(answer), "{row}");
+        // What stands before the @ is not compared, and goes on as it is.
+        assert_eq!(Phone::tcp(&proxy).ask(&rrq("desk@example.com", "hq")).as_deref(), Some("RCF"));
+    }
+    assert_eq!(drain(&seen).len(), 3);
+}
+
+#[test]
+fn an_identifier_that_is_no_text_equals_nothing() {
+    let folder = certificates();
+    let (ports, seen) = gatekeeper(folder.path());
+    let proxy = proxy_with(folder.path(), ports, &format!("h323 = {{ tcp = {} }}", ports[0]));
+    let good = rrq("x.example.net", "hq");
+    assert_eq!(Phone::tcp(&proxy).ask(&good).as_deref(), Some("RCF"));
+    // Half of a surrogate pair in the place of the x.
+    let at = good.windows(4).position(|octets| octets == b"\0x\0.").expect("the identifier");
+    let mut bad = good.clone();
+    bad[at..at + 2].copy_from_slice(&[0xd8, 0]);
+    assert_eq!(Phone::tcp(&proxy).ask(&bad).as_deref(), Some("RRJ securityDenial"));
+    assert_eq!(drain(&seen).len(), 1);
+}
+
+#[test]
+fn requests_for_two_hosts_in_one_message_stay_here() {
+    let folder = certificates();
+    let (ports, seen) = gatekeeper(folder.path());
+    let proxy = proxy_with(folder.path(), ports, &format!("h323 = {{ tcp = {} }}", ports[0]));
+    let bundle = |ids: [&str; 2]| {
+        let requests =
+            ids.map(|id| Ras::RegistrationRequest(registration(Some(id), &[AliasName::H323Id("hq")])));
+        facility(Sender::Endpoint, &requests).expect("a bundle")
+    };
+    let mut phone = Phone::tcp(&proxy);
+    assert_eq!(phone.ask(&bundle(["example.com", "a.example.net"])).as_deref(), Some("RRJ securityDenial"));
+    // The connection lives, and its host is that of the first request.
+    assert_eq!(phone.ask(&rrq("example.com", "hq")).as_deref(), Some("RCF"));
+    assert_eq!(drain(&seen).len(), 1);
 }

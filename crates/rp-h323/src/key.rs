@@ -220,6 +220,9 @@ impl fmt::Debug for Requests<'_> {
 }
 
 /// For logs: what is asked for, by which name, and as whom. Passwords and tokens are never read.
+/// So many aliases are shown: a phone has a name and a number, an attacker has hundreds.
+const ALIASES_SHOWN: usize = 4;
+
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} for {}", self.kind, self.name)?;
@@ -227,9 +230,14 @@ impl fmt::Display for Key<'_> {
             Kind::Setup => write!(f, ", call {:#06x}", self.call_reference),
             _ => write!(f, ", request {}", self.request_seq_num),
         }?;
-        self.aliases().enumerate().try_for_each(|(number, alias)| {
-            write!(f, "{}{alias}", if number == 0 { ", alias " } else { " " })
-        })
+        let mut aliases = self.aliases();
+        for (number, alias) in aliases.by_ref().take(ALIASES_SHOWN).enumerate() {
+            write!(f, "{}{alias}", if number == 0 { ", alias " } else { " " })?;
+        }
+        match aliases.count() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

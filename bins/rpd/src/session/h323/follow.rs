@@ -4,11 +4,11 @@
 use std::{collections::VecDeque, mem, sync::Arc};
 
 use rp_h323::{
-    ClientFollower, ClientStep, Invalid, Key, Kind, Request, ServiceFollower, ServiceStep, Verdict, Verdicts,
-    messages,
+    AnswerKind, ClientFollower, ClientStep, Invalid, Key, Kind, Name, Request, ServiceFollower, ServiceStep,
+    Verdict, Verdicts, messages,
 };
 
-use super::{lookup, name, words};
+use super::{lookup, name, shown};
 use crate::{
     outcome::{Cause, End, Note, Observation, Reason, Refusal},
     session::relay::{Inspect, Patience, Step},
@@ -25,8 +25,8 @@ pub(super) struct Follow {
     service: ServiceFollower,
     verdicts: Verdicts,
     refusals: u32,
-    /// A call went on before any registration.
-    calls: bool,
+    /// The call of somebody who has not registered.
+    call: Call,
     answers: VecDeque<Vec<u8>>,
     notes: VecDeque<Note>,
 }
@@ -41,7 +41,7 @@ impl Follow {
             service: ServiceFollower::new(),
             verdicts: Verdicts::new(),
             refusals: 0,
-            calls: false,
+            call: Call::None,
             answers: VecDeque::new(),
             notes: VecDeque::new(),
         }
@@ -49,25 +49,52 @@ impl Follow {
 
     /// Judges every request of a message. One bad request keeps the whole message here.
     fn judge(&mut self, message: &Request<'_>) -> Step {
-        let Some(first) = message.requests().next() else { return Step::Pass(message.len()) };
-        let bad = message.requests().find_map(|request| Some((request, self.objection(&request)?)));
-        match bad {
-            None => {
-                self.calls |= first.kind == Kind::Setup;
-                Step::Pass(message.len())
-            }
-            Some((_, Objection::Elsewhere)) => Step::End(End::Served(Cause::Elsewhere)),
-            Some((request, Objection::Refuse(refusal))) => {
-                self.answers.push_back(messages::refusal(&first, words(refusal.reason)));
-                self.notes.push_back(note(&request, refusal.clone()));
-                self.refusals += 1;
-                if self.refusals >= REFUSALS {
-                    Step::End(End::Refused(refusal))
-                } else {
-                    Step::Drop(message.len())
+        let mut elsewhere: Option<Arc<Destination>> = None;
+        let mut stays = false;
+        let mut refused = None;
+        for request in message.requests() {
+            match self.objection(&request) {
+                None => stays = true,
+                Some(Objection::Elsewhere(other)) => match &elsewhere {
+                    Some(first) if !Arc::ptr_eq(first, &other) => stays = true,
+                    _ => elsewhere = Some(other),
+                },
+                Some(Objection::Refuse(refusal)) => {
+                    refused = Some((request, refusal));
+                    break;
                 }
             }
         }
+        let first = message.first();
+        match (refused, elsewhere) {
+            (Some((request, refusal)), _) => self.refuse(message, &request, refusal),
+            (None, Some(_)) if stays => {
+                let refusal = Refusal::because(Reason::UnknownHost, "requests for two hosts in one message");
+                self.refuse(message, &first, refusal)
+            }
+            (None, Some(_)) => Step::End(End::Served(Cause::Elsewhere)),
+            (None, None) => {
+                if first.kind == Kind::Setup {
+                    self.call = Call::Open;
+                }
+                Step::Pass(message.len())
+            }
+        }
+    }
+
+    /// Answers every request of the message in the place of the gatekeeper. The last refusal ends the connection.
+    fn refuse(&mut self, message: &Request<'_>, request: &Key<'_>, refusal: Refusal) -> Step {
+        let words = match refusal.reason {
+            Reason::NoName => messages::Refusal::NoName,
+            _ => messages::Refusal::NotAllowed,
+        };
+        self.answers.push_back(messages::refusal(&message.first(), words));
+        self.refusals += 1;
+        if self.refusals >= REFUSALS {
+            return Step::End(End::Refused(refusal));
+        }
+        self.notes.push_back(note(request, refusal));
+        Step::Drop(message.len())
     }
 
     fn objection(&self, request: &Key<'_>) -> Option<Objection> {
@@ -75,20 +102,22 @@ impl Follow {
             Ok(asked) => asked,
             Err(refusal) => return Some(Objection::Refuse(refusal)),
         };
-        let unnamed = asked.is_none() && request.kind != Kind::Setup;
+        let unnamed = matches!(request.name, Name::Missing) && request.kind != Kind::Setup;
         let found = lookup(&self.state, request.kind, asked.as_deref());
         match found {
             _ if unnamed => {}
             Some(destination) if Arc::ptr_eq(&destination.host, &self.destination.host) => {}
             // The gatekeeper may just have sent the phone to another one, and the phone kept its connection.
-            Some(_) if request.kind != Kind::Setup && !self.verdicts.is_registered() => {
-                return Some(Objection::Elsewhere);
+            Some(other) if request.kind != Kind::Setup && !self.verdicts.is_registered() => {
+                return Some(Objection::Elsewhere(other.clone()));
             }
             Some(other) => {
                 let detail = format!("another host than that of the connection: line {}", other.host.line);
                 return Some(Objection::Refuse(Refusal::because(Reason::UnknownHost, detail)));
             }
-            None if asked.is_none() => return Some(Objection::Refuse(Refusal::new(Reason::NoName))),
+            None if matches!(request.name, Name::Missing) => {
+                return Some(Objection::Refuse(Refusal::new(Reason::NoName)));
+            }
             None => return Some(Objection::Refuse(Refusal::new(Reason::UnknownHost))),
         }
         self.mismatch(request).map(Objection::Refuse)
@@ -106,10 +135,18 @@ impl Follow {
     }
 }
 
+/// What has become of the call of somebody who has not registered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    None,
+    Open,
+    Over,
+}
+
 /// Why a request does not go on.
 enum Objection {
     /// It is for another host: the phone has to connect again, and is then routed afresh.
-    Elsewhere,
+    Elsewhere(Arc<Destination>),
     Refuse(Refusal),
 }
 
@@ -132,6 +169,9 @@ impl Inspect for Follow {
             Ok(ServiceStep::More(_)) => Step::More,
             Ok(ServiceStep::Look(message)) => {
                 for answer in &message {
+                    if matches!(answer.kind, AnswerKind::ReleaseComplete(_)) && self.call == Call::Open {
+                        self.call = Call::Over;
+                    }
                     if self.verdicts.judge(&answer) == Verdict::Refused {
                         self.notes.push_back(Note {
                             request: None,
@@ -160,12 +200,12 @@ impl Inspect for Follow {
     }
 
     fn patience(&self) -> Patience {
-        match (self.verdicts.is_registered(), self.calls) {
-            // A registration is refreshed far more often.
-            (true, _) => Patience::Idle,
+        match (self.verdicts.is_registered(), self.call) {
             // A call says nothing while people talk.
-            (false, true) => Patience::Endless,
-            (false, false) => Patience::Unsettled,
+            (false, Call::Open) => Patience::Endless,
+            (false, Call::None) => Patience::Unsettled,
+            // A registration is refreshed far more often.
+            (true, _) | (false, Call::Over) => Patience::Idle,
         }
     }
 }
@@ -177,7 +217,7 @@ fn malformed(invalid: Invalid) -> End {
 fn note(request: &Key<'_>, refusal: Refusal) -> Note {
     Note {
         request: Some(request.to_string()),
-        name: name(request).ok().flatten(),
+        name: shown(request),
         observation: Observation::Refused(refusal),
     }
 }

@@ -79,7 +79,7 @@ fn route(
     incoming: Transport,
 ) -> Result<(Arc<Destination>, Way), Refusal> {
     let name = name(key)?;
-    session.record.name.clone_from(&name);
+    session.record.name = shown(key);
     let destination = lookup(&session.state, key.kind, name.as_deref()).cloned();
     let leg = leg::choose(session, Protocol::H323, incoming, destination.as_ref())?;
     let destination = destination.ok_or(Refusal::new(Reason::UnknownHost))?;
@@ -121,17 +121,19 @@ fn check_certificate(
 
 /// The name of the certificate, if it is that of the phone.
 fn matching(key: &Key<'_>, name: String, destination: &Destination) -> Result<String, String> {
-    // A call by somebody who has not registered proves nothing.
-    if key.kind != Kind::Setup && key.matches_common_name(&name, destination.host.serial_names) {
+    if key.kind == Kind::Setup {
+        return Err("a call by somebody who has not registered".to_owned());
+    }
+    if key.matches_common_name(&name, destination.host.serial_names) {
         return Ok(name);
     }
-    let aliases: Vec<String> = key.aliases().map(|alias| alias.to_string()).collect();
+    let aliases: Vec<String> = key.aliases().take(ALIASES_TOLD).map(|alias| alias.to_string()).collect();
     let option =
         if destination.host.serial_names { "" } else { "; h323.serial-names may help with serial numbers" };
     Err(format!("client certificate {name:?} is none of the names {}{option}", aliases.join(", ")))
 }
 
-/// The name to look up; none if the message has none.
+/// The name to look up; none if the message has none, or one that is no text and so equals nothing.
 ///
 /// # Errors
 /// The message has one that no host can be called by.
@@ -139,10 +141,15 @@ fn name(key: &Key<'_>) -> Result<Option<String>, Refusal> {
     match key.name {
         Name::Missing => Ok(None),
         Name::Unusable => Err(Refusal::because(Reason::NoName, "a name that no host can have")),
-        // What is not text equals nothing.
-        Name::Given(text) => {
-            Ok(Some(text.to_str(&mut [0; UTF8_MAX]).map_or_else(|| text.to_string(), str::to_owned)))
-        }
+        Name::Given(text) => Ok(text.to_str(&mut [0; UTF8_MAX]).map(str::to_owned)),
+    }
+}
+
+/// The name as the log shows it.
+fn shown(key: &Key<'_>) -> Option<String> {
+    match key.name {
+        Name::Given(text) => Some(text.to_string()),
+        Name::Missing | Name::Unusable => None,
     }
 }
 
@@ -168,6 +175,9 @@ fn words(reason: Reason) -> messages::Refusal {
         _ => messages::Refusal::NotAllowed,
     }
 }
+
+/// So many aliases of a phone are told when its certificate is none of them.
+const ALIASES_TOLD: usize = 4;
 
 /// Skipped messages before the deciding one, and that one.
 const LARGEST: usize = 64 * 1024 + 4;
