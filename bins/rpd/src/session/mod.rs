@@ -63,7 +63,7 @@ impl Session {
                 Event::Ended(end) => {
                     self.count(&relay);
                     if matches!(end, End::Refused(_)) {
-                        relay.close().await;
+                        Box::pin(relay.close()).await;
                     }
                     return end;
                 }
@@ -169,9 +169,29 @@ mod tests {
     use super::*;
 
     /// Tens of thousands of these wait. Whoever makes one larger should know.
-    #[test]
-    fn what_an_idle_connection_keeps_is_small() {
+    #[tokio::test]
+    async fn what_an_idle_connection_keeps_is_small() {
+        struct Nobody;
+        impl Observer for Nobody {
+            fn observe(&self, _: &Facts, _: Protocol, _: &Record, _: &Observation) {}
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let socket = TcpStream::connect(address).await.expect("a connection");
+        let (config, _) =
+            crate::config::Config::parse("", std::path::Path::new("")).expect("a configuration");
+        let kind = Kind { protocol: Protocol::Sip, transport: Transport::Tcp };
+        let listener = crate::config::Listener { kind, address };
+        let mut session = Session {
+            facts: Facts { id: 1, listener, source: address, accepted: Instant::now() },
+            state: Arc::new(State::build(config)),
+            record: Record::default(),
+            cancel: Arc::new(Cancel::new()),
+            observer: Arc::new(Nobody),
+        };
+        let whole = size_of_val(&session.run(socket));
         assert!(size_of::<Relay>() <= 272, "{}", size_of::<Relay>());
         assert!(size_of::<Session>() <= 352, "{}", size_of::<Session>());
+        assert!(whole <= 512, "{whole}");
     }
 }
