@@ -154,7 +154,7 @@ static JSON: AtomicBool = AtomicBool::new(false);
 
 /// Marks that reorder or hide what a terminal shows (Unicode's bidirectional and zero-width ones).
 fn is_misleading(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 const LONGEST: usize = 256;

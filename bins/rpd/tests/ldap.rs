@@ -332,3 +332,30 @@ fn a_wrong_password_is_one_line_and_a_right_one_none() {
     assert!(line.contains("reason=refused") && line.contains("bind response 49"), "{line}");
     assert!(line.contains("name=a.example") && line.contains("wrong"), "{line}");
 }
+
+#[test]
+fn who_asks_for_tls_over_and_over_is_not_answered_for_ever() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    client.send(&(2..60).flat_map(messages::start_tls_request).collect::<Vec<u8>>());
+    let answers = std::iter::from_fn(|| client.result()).count();
+    assert_eq!(answers, 16);
+}
+
+#[test]
+fn where_tls_is_required_a_default_host_is_no_way_around_it() {
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let text = configuration(a, b, "[ldap]\nrequire-tls = true\n").replacen(
+        "ldap = { tcp",
+        "default = [\"ldap\"]\nldap = { tcp",
+        1,
+    );
+    let proxy = Proxy::start(Path::new("."), &text);
+    let mut client = Client::at(proxy.address("ldap"));
+    client.send(&search(1, ""));
+    assert_eq!(client.result(), Some((1, 0)));
+    assert_eq!(client.bind(2, "a.example\\one"), Some((2, 13)));
+    assert_eq!(next(&at_a), "end");
+}

@@ -251,3 +251,11 @@ fn an_url_that_is_not_allowed_leaves_the_connection_open() {
     let text = String::from_utf8(answer(&proxy, "http", format!("{no}{no}{last}").as_bytes())).expect("text");
     assert_eq!(text.matches("HTTP/1.1 403 ").count(), 3, "{text}");
 }
+
+#[test]
+fn requests_without_an_answer_are_not_for_nothing_either() {
+    let proxy = proxy();
+    // AbandonRequest has no answer (RFC 4511 4.11).
+    let abandons = b"\x30\x06\x02\x01\x01\x50\x01\x01".repeat(20);
+    assert_eq!(answer(&proxy, "ldap", &abandons), b"");
+}

@@ -254,3 +254,26 @@ fn a_handshake_that_stalls_is_ended() {
     stream.write_all(b"\x16\x03\x01").expect("the proxy reads");
     assert!(matches!(stream.read(&mut [0; 16]), Ok(0) | Err(_)), "the proxy goes on waiting");
 }
+
+#[test]
+fn a_certificate_in_a_trust_list_that_is_no_authority_vouches_for_itself_alone() {
+    let folder = certificates();
+    let folder = folder.path();
+    // Whoever holds the key of a listed device signs a certificate for another.
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect("a file");
+    let device = rcgen::KeyPair::from_pem(&read("service.key")).expect("a key");
+    let issuer = rcgen::Issuer::from_ca_cert_pem(&read("service.pem"), device).expect("an issuer");
+    let own = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec![SERVICE_NAME.to_owned()]).expect("a name");
+    let forged = params.signed_by(&own, &issuer).expect("a certificate");
+    std::fs::write(folder.join("forged.pem"), forged.pem()).expect("a file");
+    std::fs::write(folder.join("forged.key"), own.serialize_pem()).expect("a file");
+    for (shown, code) in [("service", 0), ("forged", 52)] {
+        let (port, _serving) = directory(key(folder, shown), &folder.join("ca.pem"));
+        assert_eq!(
+            bind_through(folder, port, "verify = \"trust-list\", trust = [\"service.pem\"]"),
+            code,
+            "{shown}"
+        );
+    }
+}

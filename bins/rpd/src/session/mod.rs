@@ -13,8 +13,9 @@ mod sip;
 use std::{sync::Arc, time::Instant};
 
 use rp_route::leg::Transport;
+use rustls::server::Acceptor;
 use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
     cancel::{Cancel, Request},
@@ -62,7 +63,7 @@ impl Session {
                 }
                 Event::Ended(end) => {
                     self.count(&relay);
-                    if matches!(end, End::Refused(_)) {
+                    if matches!(end, End::Refused(_) | End::Broken(_)) {
                         Box::pin(relay.close()).await;
                     }
                     return end;
@@ -95,8 +96,10 @@ impl Session {
         let left = limits.handshake.saturating_sub(start.elapsed());
         let acceptor = self.state.acceptor(kind).ok_or(End::Gone)?;
         let handshake = async {
+            // Whoever has not even said hello takes no place from others.
+            let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
             let _permit = self.state.handshakes.acquire().await;
-            acceptor.accept(socket).await
+            hello.into_stream(acceptor.config().clone()).await
         };
         let stream = tokio::select! {
             biased;

@@ -202,6 +202,11 @@ impl Relay {
         }
         let patience =
             self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
+        // Nobody talks any more once the client has ended.
+        let patience = match (patience, self.up.phase) {
+            (Patience::Endless, phase) if phase != Phase::Open => Patience::Idle,
+            (patience, _) => patience,
+        };
         self.timer
             .poll(patience, self.octets() != before, cx)
             .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
@@ -212,7 +217,10 @@ impl Relay {
         let Some(inspection) = &mut self.inspection else { return false };
         let before = self.down.rest.len();
         while let Some(answer) = inspection.inspector.answer() {
-            self.down.rest.extend_from_slice(&answer);
+            // Whose stream has been ended hears nothing more.
+            if matches!(self.down.phase, Phase::Open | Phase::Ending) {
+                self.down.rest.extend_from_slice(&answer);
+            }
         }
         self.down.rest.len() > before
     }
@@ -227,6 +235,9 @@ impl Relay {
             // There may be more of them, and of everything else.
             cx.waker().wake_by_ref();
             return Some(Event::Note(note));
+        }
+        if inspection.waiting && self.down.phase != Phase::Open {
+            inspection.ended.get_or_insert(End::Served(Cause::TargetLost));
         }
         let deadline = inspection.leaving.as_mut()?;
         if self.down.rest.is_empty() && !self.down.unflushed && inspection.inspector.may_leave() {
@@ -352,6 +363,9 @@ impl Direction {
             let abrupt_end = error.kind() == ErrorKind::UnexpectedEof;
             self.phase = if abrupt_end { Phase::Ending } else { Phase::ReadFailed };
             self.last_answers(side, inspection);
+            if !self.rest.is_empty() {
+                self.phase = Phase::Ending;
+            }
         }
         Poll::Ready(())
     }

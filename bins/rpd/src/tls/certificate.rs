@@ -156,7 +156,12 @@ pub struct TrustList {
 impl TrustList {
     /// A list of these.
     pub fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
-        Self { anchors: super::roots(&certificates), exact: certificates }
+        // A device's own certificate vouches for that device, not for others: webpki would take any for an authority.
+        let is_authority = |der: &&CertificateDer<'static>| {
+            X509Certificate::from_der(der).is_ok_and(|(_, certificate)| certificate.is_ca())
+        };
+        let authorities: Vec<_> = certificates.iter().filter(is_authority).cloned().collect();
+        Self { anchors: super::roots(&authorities), exact: certificates }
     }
 
     /// Why `certificate`, sent with `intermediates`, is not trusted at `now`; nothing if it is.

@@ -286,7 +286,7 @@ impl Exchange {
 
     fn service_ended(&mut self) -> Result<(), Fault> {
         match self.answer {
-            Answer::Awaited if self.received.is_empty() && self.interims == 0 && self.up.data == 0 => {
+            Answer::Awaited if self.received.is_empty() && self.interims == 0 && !self.up.touched => {
                 Err(Fault::Untouched)
             }
             Answer::Awaited => Err(Fault::Service("the target closed inside its answer".to_owned())),
@@ -296,7 +296,7 @@ impl Exchange {
 
     fn service_lost(&self, error: &io::Error) -> Fault {
         match self.answer {
-            Answer::Awaited if self.received.is_empty() && self.interims == 0 && self.up.data == 0 => {
+            Answer::Awaited if self.received.is_empty() && self.interims == 0 && !self.up.touched => {
                 Fault::Untouched
             }
             Answer::Awaited => Fault::Service(format!("the target's connection: {error}")),
@@ -329,6 +329,8 @@ struct Flow {
     unflushed: bool,
     /// The receiver is gone; what remains of the body is not wanted.
     abandoned: bool,
+    /// Something of the body has been dealt with, if only its framing.
+    touched: bool,
     /// Octets of the body that were passed.
     data: u64,
     /// Grows with every step, whatever moved.
@@ -344,6 +346,7 @@ impl Flow {
             written: 0,
             unflushed: false,
             abandoned: false,
+            touched: false,
             data: 0,
             moved: 0,
         }
@@ -380,6 +383,7 @@ impl Flow {
                 Step::More | Step::End => break,
             }
         }
+        self.touched |= used > 0;
         if chunk > 0 {
             self.out.extend_from_slice(rp_http::chunk::DATA_END);
         }

@@ -2,11 +2,15 @@
 
 mod exchange;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
 
 use rp_http::{Error, Head as Request, Invalid, Key, Scheme, Target, Version, extract, forward};
 use rp_route::leg::{Leg, Transport};
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::{
     Session, close,
@@ -18,6 +22,7 @@ use crate::{
     cancel::Request as Asked,
     outcome::{Cause, End, Observation, Reason, Refusal},
     protocol::Protocol,
+    scratch,
     state::Destination,
     stream::Stream,
 };
@@ -48,7 +53,8 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
                 continue;
             }
         };
-        let reusable = upstream.take().filter(|upstream| upstream.leads_to(&destination, leg));
+        let kept = upstream.take().filter(|upstream| upstream.leads_to(&destination, leg));
+        let reusable = kept.and_then(Upstream::if_quiet);
         let exchanged = match exchange(session, &mut head, reusable, &destination, leg).await {
             Ok(exchanged) => exchanged,
             Err(Failure::Refused(no)) => {
@@ -81,6 +87,14 @@ struct Upstream {
 impl Upstream {
     fn leads_to(&self, destination: &Arc<Destination>, leg: Leg) -> bool {
         Arc::ptr_eq(&self.destination, destination) && self.leg == leg
+    }
+
+    /// A leg on which something has come since the last answer, if only its end, is of no use any more: what comes
+    /// would be taken for the next answer.
+    fn if_quiet(mut self) -> Option<Self> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = scratch::poll_read_with(&mut self.stream, &mut cx, |_, _| ());
+        read.is_pending().then_some(self)
     }
 }
 
@@ -126,7 +140,7 @@ async fn next_request(session: &mut Session, head: &mut Head, requests: u32) -> 
             }
             let answer = own_answer(408, Version::Http11, false, true);
             // The client is slow, not deaf.
-            let _ = head.stream.write_all(&answer).await;
+            let _ = timeout(ANSWER_TIME, head.stream.write_all(&answer)).await;
             Err(refusal.into())
         }
         Err(end) if first || matches!(end, End::Refused(_)) => Err(end),
@@ -333,7 +347,8 @@ async fn refuse(session: &mut Session, mut head: Head, no: No) -> Result<Head, E
         return Err(no.refusal.into());
     }
     head.octets.drain(..head_len);
-    head.stream.write_all(&answer).await.map_err(|_| End::Served(Cause::ClientLost))?;
+    let sent = timeout(ANSWER_TIME, head.stream.write_all(&answer)).await;
+    sent.unwrap_or(Err(std::io::ErrorKind::TimedOut.into())).map_err(|_| End::Served(Cause::ClientLost))?;
     session.observe(&Observation::Refused(no.refusal));
     Ok(head)
 }
@@ -361,3 +376,6 @@ fn own_answer(status: u16, version: Version, head_only: bool, close: bool) -> Ve
     });
     octets
 }
+
+/// How long a client may take to make room for a short answer of ours.
+const ANSWER_TIME: Duration = Duration::from_secs(10);

@@ -27,6 +27,8 @@ pub(super) struct Follow {
     service: ServiceFollower,
     /// The last bind that went on: in words, and its domain.
     bind: (String, Option<String>),
+    /// Requests that were answered here.
+    refusals: u32,
     /// The directory has said itself that it closes.
     noticed: bool,
     answers: VecDeque<Vec<u8>>,
@@ -48,6 +50,7 @@ impl Follow {
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
             bind: (String::new(), None),
+            refusals: 0,
             noticed: false,
             answers: VecDeque::new(),
             notes: VecDeque::new(),
@@ -58,6 +61,9 @@ impl Follow {
     /// session is nobody's (RFC 4513 4), and must not go on as the former user's.
     fn stays(&self, bind: &Bind<'_>) -> bool {
         if bind.auth.is_sasl("EXTERNAL") || matches!(bind.auth, Auth::Other(_)) {
+            return false;
+        }
+        if self.state.config.ldap_requires_tls && self.incoming == Transport::Tcp {
             return false;
         }
         let mut buffer = [0; MAX_DOMAIN];
@@ -175,6 +181,11 @@ impl Follow {
             Decision::Leave => Step::Leave,
             Decision::Refuse(answer) => {
                 self.answers.push_back(answer);
+                self.refusals += 1;
+                // Who does not read his answers must not make us keep them.
+                if self.refusals >= REFUSALS {
+                    return Step::End(Refusal::because(Reason::Malformed, "StartTLS over and over").into());
+                }
                 Step::Drop(key.frame_len)
             }
         }
@@ -192,3 +203,6 @@ impl Follow {
         }
     }
 }
+
+/// So many requests are refused on one connection.
+const REFUSALS: u32 = 16;

@@ -70,6 +70,8 @@ async fn unrouted(session: &mut Session, mut head: Head, mut deadlines: Deadline
             Step::Answer(answer) => answer,
             Step::Ignore => {
                 head.octets.drain(..key.frame_len);
+                // Without an answer, but not for nothing.
+                answers += 1;
                 continue;
             }
             Step::Leave => return Err(unnamed.map_or(End::Gone, End::Refused)),
