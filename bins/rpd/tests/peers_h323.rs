@@ -320,3 +320,40 @@ impl KeyLog for KeyLogTo {
         self.0.lock().expect("no panic before").write_all(line.as_bytes()).expect("a file");
     }
 }
+
+#[test]
+#[ignore = "needs tshark with text2pcap (Debian package)"]
+fn every_message_that_is_built_is_sound_for_tshark() {
+    // The vectors are what the crate builds, and what pycrate makes of the same: a name, and the octets in hex.
+    let vectors = include_str!("../../../crates/rp-h323/tests/pycrate/vectors.txt");
+    let folder = tempfile::tempdir().expect("a folder");
+    let octets = |line: &str| {
+        let hex = line.split_whitespace().last().expect("octets").as_bytes();
+        let pairs: Vec<_> = hex.chunks(2).map(String::from_utf8_lossy).collect();
+        format!("000000 {}\n\n", pairs.join(" "))
+    };
+    let dump = common::write(folder.path(), "vectors.txt", &vectors.lines().map(octets).collect::<String>());
+    let capture = folder.path().join("vectors.pcap");
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program).args(arguments).output().expect("a Debian package");
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let [dump, capture] = [&dump, &capture].map(|path| path.to_str().expect("a plain path"));
+    run("text2pcap", &["-q", "-T", "40000,1720", dump, capture]);
+    let fields = ["_ws.col.Info", "_ws.malformed", "_ws.expert.message"].map(|field| ["-e", field]).concat();
+    let dissected = run("tshark", &[&["-r", capture, "-T", "fields"][..], &fields].concat());
+    let kinds =
+        [("RRJ", "registrationReject"), ("GRJ", "gatekeeperReject"), ("ReleaseComplete", "releaseComplete")];
+    let mut seen = 0;
+    for (vector, line) in vectors.lines().zip(dissected.lines()) {
+        let [info, faults @ ..] = &line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        assert!(faults.iter().all(|fault| fault.is_empty()), "{vector}: {faults:?}");
+        for (name, shown) in kinds.iter().filter(|(name, _)| vector.starts_with(name)) {
+            assert!(info.contains(shown), "{name}: {info}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, vectors.lines().count());
+    assert!(seen >= 50);
+}
