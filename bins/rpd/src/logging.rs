@@ -72,7 +72,7 @@ pub fn request(log: &Log, facts: &Facts, _: Protocol, record: &Record, observati
     match observation {
         Observation::Refused(refusal) if log.rejected => refused(facts, record, refusal),
         Observation::Forwarded if log.forwarded => forwarded(facts, record, None),
-        Observation::Refused(_) | Observation::Forwarded => {}
+        Observation::Refused(_) | Observation::Forwarded | Observation::Proven | Observation::Reached => {}
     }
 }
 

@@ -108,17 +108,24 @@ pub struct Refusal {
     pub reason: Reason,
     /// What the administrator needs to know beyond it; may be empty.
     pub detail: String,
+    /// Whether it speaks against the source: then the guard is told.
+    pub suspicious: bool,
 }
 
 impl Refusal {
     /// A refusal without particulars.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, detail: String::new() }
+        Self { reason, detail: String::new(), suspicious: reason.is_suspicious() }
     }
 
     /// A refusal with particulars.
     pub fn because(reason: Reason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string() }
+        Self { detail: detail.to_string(), ..Self::new(reason) }
+    }
+
+    /// The same, but a healthy client may do this: nothing is counted, whatever the reason.
+    pub fn not_counted(self) -> Self {
+        Self { suspicious: false, ..self }
     }
 }
 
@@ -135,6 +142,11 @@ pub enum Observation {
     Forwarded,
     /// It was refused, in the protocol's own words.
     Refused(Refusal),
+    /// The service took the client for who he says he is: a registration, bind, call or authenticated request
+    /// succeeded. The connection is *proven* from now on, and outlives a ban of its source. May be said again.
+    Proven,
+    /// The target in [`Record::target`] took a connection that was made for this client.
+    Reached,
 }
 
 /// An [`Observation`], with what was learnt of the request that it is about.
@@ -192,6 +204,34 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether a healthy client has no cause for it, so that it counts against the source. What is refused because
+    /// of a ban or a limit never does: such a ban would feed itself.
+    pub fn is_suspicious(self) -> bool {
+        match self {
+            Self::Malformed
+            | Self::TooLarge
+            | Self::NoName
+            | Self::UnknownHost
+            | Self::NotForwarded
+            | Self::NetworkNotAllowed
+            | Self::UrlNotAllowed
+            | Self::MethodNotAllowed
+            | Self::Misdirected
+            | Self::FirstMessageTimeout
+            | Self::Silent
+            | Self::HandshakeTimeout
+            // If it is specific to the source; the guard asks what others saw of that target.
+            | Self::TargetUnreachable
+            | Self::StarttlsInjection
+            | Self::Certificate
+            | Self::Refused => true,
+            // A client says this of a certificate of ours that ran out, and every phone would be banned.
+            Self::HandshakeFailed
+            | Self::TargetFailed
+            | Self::SourceLimit => false,
+        }
+    }
+
     /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {

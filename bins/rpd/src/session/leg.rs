@@ -7,7 +7,7 @@ use rp_route::leg::{Leg, Transport};
 use super::Session;
 use crate::{
     connect::{self, connect},
-    outcome::{Reason, Refusal},
+    outcome::{Observation, Reason, Refusal},
     protocol::Protocol,
     state::Destination,
     stream::Stream,
@@ -67,6 +67,7 @@ pub(super) async fn open(
         .await
         .map_err(Unreachable)?;
     session.record.target = stream.peer().ok();
+    session.observe(&Observation::Reached);
     Ok(stream)
 }
 
