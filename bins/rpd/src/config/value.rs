@@ -301,6 +301,19 @@ fn split_unit(text: &str) -> (&str, &str) {
 /// 366 days: a time-out that is longer is a mistake, and must not overflow a clock.
 const LONGEST_MILLIS: u64 = 366 * 86_400_000;
 
+/// For `deserialize_with`: a value in its spelling.
+///
+/// # Errors
+/// The deserializer's.
+pub fn text<'de, D: Deserializer<'de>, T: FromText>(deserializer: D) -> Result<T, D::Error> {
+    Text::deserialize(deserializer).map(|text| text.0)
+}
+
+/// For `default`.
+pub fn yes() -> bool {
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

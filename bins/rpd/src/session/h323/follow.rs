@@ -128,7 +128,8 @@ impl Follow {
         let name = self.checked.as_deref().filter(|_| request.kind != Kind::Setup)?;
         let refresh = request.kind == Kind::RegistrationRequest && request.keep_alive();
         let unnamed = request.aliases().next().is_none();
-        if request.matches_common_name(name, self.destination.host.serial_names) || (unnamed && refresh) {
+        if request.matches_common_name(name, self.destination.host.h323.serial_names) || (unnamed && refresh)
+        {
             return None;
         }
         Some(Refusal::because(Reason::Certificate, format_args!("client certificate {name:?} is another's")))

@@ -83,7 +83,7 @@ fn route(
     let destination = lookup(&session.state, key.kind, name.as_deref()).cloned();
     let leg = leg::choose(session, Protocol::H323, incoming, destination.as_ref())?;
     let destination = destination.ok_or(Refusal::new(Reason::UnknownHost))?;
-    let way = if destination.host.check_certificate {
+    let way = if destination.host.h323.check_certificate {
         check_certificate(session, key, &destination)?
     } else {
         Way { leg, checked: None }
@@ -124,12 +124,15 @@ fn matching(key: &Key<'_>, name: String, destination: &Destination) -> Result<St
     if key.kind == Kind::Setup {
         return Err("a call by somebody who has not registered".to_owned());
     }
-    if key.matches_common_name(&name, destination.host.serial_names) {
+    if key.matches_common_name(&name, destination.host.h323.serial_names) {
         return Ok(name);
     }
     let aliases: Vec<String> = key.aliases().take(ALIASES_TOLD).map(|alias| alias.to_string()).collect();
-    let option =
-        if destination.host.serial_names { "" } else { "; h323.serial-names may help with serial numbers" };
+    let option = if destination.host.h323.serial_names {
+        ""
+    } else {
+        "; h323.serial-names may help with serial numbers"
+    };
     Err(format!("client certificate {name:?} is none of the names {}{option}", aliases.join(", ")))
 }
 
@@ -157,7 +160,7 @@ fn shown(key: &Key<'_>) -> Option<String> {
 /// dial-in scanner would reach a PBX.
 fn lookup<'a>(state: &'a State, kind: Kind, name: Option<&str>) -> Option<&'a Arc<Destination>> {
     let table = state.table(Protocol::H323);
-    let any_location = |destination: &Arc<Destination>| destination.host.any_location;
+    let any_location = |destination: &Arc<Destination>| destination.host.h323.any_location;
     let named = name.and_then(|name| match kind {
         Kind::Setup => table.lookup(name),
         _ => table.lookup_gatekeeper(name, any_location),

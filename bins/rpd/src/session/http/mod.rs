@@ -188,13 +188,13 @@ fn route(
         return Err(No::closing(404, Refusal::new(Reason::UnknownHost)));
     };
     let host = &destination.host;
-    if encoded_slash && !host.encoded_slash {
+    if encoded_slash && !host.http.encoded_slash {
         return Err(No::closing(
             400,
             Refusal::because(Reason::Malformed, "%2f in the path; http.encoded-slash is \"reject\""),
         ));
     }
-    if let Some(urls) = &host.urls
+    if let Some(urls) = &host.http.urls
         && urls.matcher.lookup(path, query).is_none()
     {
         let refusal = Refusal::because(Reason::UrlNotAllowed, urls.why_not(path));

@@ -83,9 +83,11 @@ impl Follow {
     }
 
     fn judge(&mut self, answer: &BindAnswer) {
-        let (always, after_sasl) = &self.destination.host.suspicious_results;
+        let ldap = &self.destination.host.ldap;
         let ResultCode(code) = answer.code;
-        if always.contains(&code) || (answer.sasl && after_sasl.contains(&code)) {
+        if ldap.suspicious_results.contains(&code)
+            || (answer.sasl && ldap.suspicious_results_sasl.contains(&code))
+        {
             let (request, name) = self.bind.clone();
             let refusal = Refusal::because(Reason::Refused, format_args!("bind response {code}"));
             self.notes.push_back(Note {

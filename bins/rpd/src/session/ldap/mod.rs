@@ -218,8 +218,9 @@ fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> S
 
 /// The host of the domain in a bind name. `user@domain` names a host only where that is wanted.
 fn named<'a>(state: &'a State, bind: &Bind<'_>, domain: Option<&str>) -> Option<&'a Arc<Destination>> {
-    let counts =
-        |destination: &&Arc<Destination>| bind.domain.form != Form::Upn || destination.host.user_at_domain;
+    let counts = |destination: &&Arc<Destination>| {
+        bind.domain.form != Form::Upn || destination.host.ldap.user_at_domain
+    };
     state.table(Protocol::Ldap).lookup(domain?).filter(counts)
 }
 

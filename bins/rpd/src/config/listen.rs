@@ -1,0 +1,126 @@
+//! `[listen]`: where to listen, and for what.
+
+#![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    check::Check,
+    value::{Bind, Binds, Target},
+};
+use crate::protocol::Kind;
+
+/// One listening address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// What is spoken there.
+    pub kind: Kind,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// `[listen]`: no port, no service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ListenTable {
+    pub h323: Option<Spanned<Binds>>,
+    pub h323s: Option<Spanned<Binds>>,
+    pub sip: Option<Spanned<Binds>>,
+    pub sips: Option<Spanned<Binds>>,
+    pub ldap: Option<Spanned<Binds>>,
+    pub ldaps: Option<Spanned<Binds>>,
+    pub http: Option<Spanned<Binds>>,
+    pub https: Option<Spanned<Binds>>,
+    pub ipv4: Spanned<bool>,
+    pub ipv6: Spanned<bool>,
+    pub backlog: u16,
+}
+
+impl Default for ListenTable {
+    fn default() -> Self {
+        Self {
+            h323: None,
+            h323s: None,
+            sip: None,
+            sips: None,
+            ldap: None,
+            ldaps: None,
+            http: None,
+            https: None,
+            ipv4: Spanned::new(0..0, true),
+            ipv6: Spanned::new(0..0, true),
+            backlog: 1024,
+        }
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn listeners(&mut self, listen: &ListenTable) -> Vec<Listener> {
+        let rows = [
+            &listen.h323,
+            &listen.h323s,
+            &listen.sip,
+            &listen.sips,
+            &listen.ldap,
+            &listen.ldaps,
+            &listen.http,
+            &listen.https,
+        ];
+        let families = Families { ipv4: *listen.ipv4.get_ref(), ipv6: *listen.ipv6.get_ref() };
+        if !families.ipv4 && !families.ipv6 {
+            self.error(
+                listen.ipv6.span(),
+                "listen.ipv4 and listen.ipv6 are both off, so nothing is listened on; write ipv4 = true",
+            );
+        }
+        let mut listeners: Vec<Listener> = Vec::new();
+        for (kind, binds) in Kind::all().zip(rows) {
+            let Some(binds) = binds else { continue };
+            for address in addresses(binds.get_ref(), &families) {
+                if let Some(other) = listeners.iter().find(|other| clash(other.address, address)) {
+                    let message =
+                        format!("listen.{kind} and listen.{} both want port {}", other.kind, address.port());
+                    self.error(binds.span(), message);
+                }
+                listeners.push(Listener { kind, address });
+            }
+        }
+        listeners
+    }
+}
+
+struct Families {
+    ipv4: bool,
+    ipv6: bool,
+}
+
+fn addresses(binds: &Binds, families: &Families) -> Vec<SocketAddr> {
+    let any4 = families.ipv4.then_some(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let any6 = families.ipv6.then_some(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    binds
+        .0
+        .iter()
+        .flat_map(|bind| match *bind {
+            Bind::Address(address) => vec![address],
+            Bind::Port(port) => {
+                [any4, any6].into_iter().flatten().map(|ip| SocketAddr::new(ip, port)).collect()
+            }
+        })
+        .collect()
+}
+
+/// Whether two listening addresses cannot both be had.
+fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+    let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && overlap
+}
+
+/// Whether a target is one of our own listeners.
+pub(super) fn is_own(listener: SocketAddr, target: &Target, port: u16) -> bool {
+    let Target::Address(ip) = target else { return false };
+    let same = listener.ip() == *ip || (listener.ip().is_unspecified() && ip.is_loopback());
+    listener.port() == port && listener.is_ipv4() == ip.is_ipv4() && same
+}

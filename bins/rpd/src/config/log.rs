@@ -1,0 +1,46 @@
+//! `[log]`: what is logged, and how.
+
+#![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
+
+use serde::Deserialize;
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Log {
+    /// One line for each forwarded connection or request.
+    pub forwarded: bool,
+    /// One line for each rejected one.
+    pub rejected: bool,
+    pub level: Level,
+    pub format: Format,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { forwarded: false, rejected: true, level: Level::default(), format: Format::default() }
+    }
+}
+
+/// `log.level`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `log.format`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Text, without time stamps where the journal adds its own.
+    #[default]
+    Auto,
+    Text,
+    Json,
+}

@@ -1,0 +1,174 @@
+//! `[tls]`: what this proxy shows, to clients and to targets, and what clients are asked for.
+
+#![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
+
+use std::{path::PathBuf, sync::Arc};
+
+use rp_route::{leg::Transport, name::Name};
+use rustls::sign::CertifiedKey;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{check::Check, file::File, listen::Listener, report::Finding, value::Text};
+use crate::{
+    protocol::Kind,
+    tls::{self, Certificate, TrustList},
+};
+
+/// The server side of TLS.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// Chosen by SNI; the first is the default, if none is marked.
+    pub certificates: Vec<Certificate>,
+    /// What certificates of clients must lead to; none: none is trusted.
+    pub trust_list: Option<Arc<TrustList>>,
+    /// Listeners that ask for a client certificate.
+    pub request_client_certificate: Vec<Kind>,
+    /// The oldest version spoken.
+    pub min_version: TlsVersion,
+}
+
+/// `[tls]`: what this proxy shows, to clients and to targets.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TlsTable {
+    pub certificate: Vec<Spanned<CertificateRow>>,
+    pub trust_list: Vec<Spanned<PathBuf>>,
+    pub request_client_certificate: Vec<Spanned<String>>,
+    pub min_version: TlsVersion,
+    pub client: Option<Spanned<ClientCertificate>>,
+}
+
+impl Default for TlsTable {
+    fn default() -> Self {
+        let asked = ["h323s", "sips"].map(|name| Spanned::new(0..0, name.to_owned()));
+        Self {
+            certificate: Vec::new(),
+            trust_list: Vec::new(),
+            request_client_certificate: asked.into(),
+            min_version: TlsVersion::default(),
+            client: None,
+        }
+    }
+}
+
+/// `[[tls.certificate]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CertificateRow {
+    pub certificate: Spanned<PathBuf>,
+    pub key: Spanned<PathBuf>,
+    #[serde(default)]
+    pub names: Vec<Spanned<Text<Name>>>,
+    #[serde(default)]
+    pub default: bool,
+}
+
+/// `[tls.client]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClientCertificate {
+    pub certificate: Spanned<PathBuf>,
+    pub key: Spanned<PathBuf>,
+}
+
+/// The oldest TLS version that is spoken.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum TlsVersion {
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+impl Check<'_> {
+    pub(super) fn request_client_certificate(&mut self, tls: &TlsTable) -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        for name in &tls.request_client_certificate {
+            match Kind::all().find(|kind| kind.transport == Transport::Tls && kind.as_str() == name.get_ref())
+            {
+                Some(kind) => kinds.push(kind),
+                None => self.error(
+                    name.span(),
+                    format!("{:?} is no TLS listener; write h323s, sips, ldaps or https", name.get_ref()),
+                ),
+            }
+        }
+        kinds
+    }
+
+    pub(super) fn certificates_present(&mut self, file: &File, listeners: &[Listener]) {
+        let Some(listener) = listeners.iter().find(|listener| listener.kind.transport == Transport::Tls)
+        else {
+            return;
+        };
+        if file.tls.certificate.is_empty() {
+            let span = self.text.find("[listen]").map_or(0..0, |at| at..at + "[listen]".len());
+            self.findings.push(
+                Finding::error(span, format!("listen.{} is TLS, but there is no certificate", listener.kind)).remedy(
+                    "add [[tls.certificate]] with certificate = \"tls/cert.pem\" and key = \"tls/key.pem\"",
+                ),
+            );
+        }
+    }
+
+    /// `check-certificate` needs someone who asks for a certificate, someone to trust, and a leg for those who pass.
+    pub(super) fn trust_list(&mut self, paths: &[Spanned<PathBuf>]) -> Option<Arc<TrustList>> {
+        let mut trusted = Vec::new();
+        for path in paths {
+            match tls::read_certificates(&self.folder.join(path.get_ref())) {
+                Ok(certificates) => trusted.extend(certificates),
+                Err(message) => self.error(path.span(), message),
+            }
+        }
+        (!trusted.is_empty()).then(|| Arc::new(TrustList::new(trusted)))
+    }
+
+    pub(super) fn server_certificates(&mut self, tls: &TlsTable) -> Vec<Certificate> {
+        let mut certificates = Vec::new();
+        for row in &tls.certificate {
+            let row = row.get_ref();
+            let Some(key) = self.certified_key(&row.certificate, &row.key) else { continue };
+            let names = match row.names.as_slice() {
+                [] => tls::certificate_names(&key),
+                names => names.iter().map(|name| name.get_ref().0.as_str().to_owned()).collect(),
+            };
+            certificates.push((row.default, Certificate { key, names }));
+        }
+        if let [_, extra, ..] =
+            tls.certificate.iter().filter(|row| row.get_ref().default).collect::<Vec<_>>()[..]
+        {
+            self.error(extra.span(), "only one certificate can be the default; write default = true once");
+        }
+        // The default comes first; the order of the others stays.
+        certificates.sort_by_key(|(default, _)| !default);
+        certificates.into_iter().map(|(_, certificate)| certificate).collect()
+    }
+
+    pub(super) fn certified_key(
+        &mut self,
+        chain: &Spanned<PathBuf>,
+        key: &Spanned<PathBuf>,
+    ) -> Option<Arc<CertifiedKey>> {
+        let certificates = match tls::read_certificates(&self.folder.join(chain.get_ref())) {
+            Ok(certificates) => certificates,
+            Err(message) => {
+                self.error(chain.span(), message);
+                return None;
+            }
+        };
+        match tls::read_key(&self.folder.join(key.get_ref()), certificates) {
+            Ok(key) => {
+                if let Some(warning) = tls::validity_warning(&key) {
+                    self.findings.push(Finding::warning(chain.span(), warning));
+                }
+                Some(Arc::new(key))
+            }
+            Err(message) => {
+                self.error(key.span(), message);
+                None
+            }
+        }
+    }
+}
