@@ -167,7 +167,8 @@ struct Registry {
 
 impl Server {
     fn new(config: Config) -> Self {
-        let capacity = config.limits.max_connections.unwrap_or_else(default_capacity);
+        let capacity =
+            config.limits.max_connections.as_ref().map_or_else(default_capacity, |most| *most.get_ref());
         Self {
             registry: Registry {
                 permits: Arc::new(Semaphore::new(capacity as usize)),

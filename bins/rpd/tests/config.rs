@@ -1,12 +1,18 @@
 //! What the configuration takes, and what it says of the rest.
 
+mod common;
+
 use std::path::Path;
 
-use rpd::config::{Config, Severity};
+use rpd::config::{Config, Report, Severity};
 
 /// The findings about `text`, one a line: line number, severity, message, remedy.
 fn findings(text: &str) -> String {
-    let report = match Config::parse(text, Path::new("rpd.toml")) {
+    said(Config::parse(text, Path::new("rpd.toml")))
+}
+
+fn said(parsed: Result<(Config, Report), Report>) -> String {
+    let report = match parsed {
         Ok((_, warnings)) => warnings,
         Err(report) => report,
     };
@@ -20,9 +26,9 @@ fn findings(text: &str) -> String {
 
 #[test]
 fn every_example_is_sound() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let folder = common::examples();
     let mut seen = 0;
-    for entry in std::fs::read_dir(&folder).expect("the folder of examples") {
+    for entry in std::fs::read_dir(folder.path()).expect("the folder of examples") {
         let path = entry.expect("a file").path();
         if path.extension().is_some_and(|extension| extension == "toml") {
             let (config, warnings) = Config::load(&path).unwrap_or_else(|report| panic!("{report}"));
@@ -31,7 +37,7 @@ fn every_example_is_sound() {
             seen += 1;
         }
     }
-    assert!(seen >= 3, "only {seen} examples in {}", folder.display());
+    assert!(seen >= 3, "only {seen} examples in {}", folder.path().display());
 }
 
 #[test]
@@ -114,6 +120,18 @@ fn errors_of_meaning_name_place_and_remedy() {
         ),
         (format!("{web}{host}http = {{ tcp = 80, networks = [\"10.1.2.3/8\"] }}\n"), "10.0.0.0/8"),
         (
+            "[listen]\nhttp = 8080\nsip = 5060\n[[host]]\nnames = [\"a\"]\ntarget = \"10.0.0.1\"\nhttp = { tcp = 80 }\n".to_owned(),
+            "3 warning: listen.sip is open, but no host has sip: everybody is refused there",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80 }}\ncomment = \"admin, Password: 1234\"\n"),
+            "3 warning: the comment looks as if it held a password",
+        ),
+        (
+            "[limits]\nmax-connections = 4000000000\n".to_owned(),
+            "2 warning: 4000000000 connections need twice as many open files",
+        ),
+        (
             "[limits]\nsip-head = \"65KiB\"\n".to_owned(),
             "2 error: limits.sip-head: larger heads are never read | write \"64KiB\" or less",
         ),
@@ -128,6 +146,71 @@ fn errors_of_meaning_name_place_and_remedy() {
     ] {
         let found = findings(&text);
         assert!(found.contains(said), "wanted: {said}\nfound: {found}\n{text}");
+    }
+}
+
+/// A certificate with these names, by itself, in a folder of its own.
+fn certificate(names: &[&str], key: &rcgen::KeyPair) -> tempfile::TempDir {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::CertificateParams::new(names).expect("names").self_signed(key).expect("a certificate");
+    let folder = tempfile::tempdir().expect("a folder");
+    common::write(folder.path(), "cert.pem", &made.pem());
+    common::write(folder.path(), "cert.key", &key.serialize_pem());
+    folder
+}
+
+fn findings_in(folder: &Path, text: &str) -> String {
+    said(Config::parse(text, &folder.join("rpd.toml")))
+}
+
+const TLS: &str = "[tls]\n[[tls.certificate]]\ncertificate = \"cert.pem\"\nkey = \"cert.key\"\n";
+
+#[test]
+fn a_name_that_no_certificate_holds_is_told_for_every_protocol() {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let folder = certificate(&["*.example.com"], &key);
+    let text = format!(
+        "[listen]\nhttps = 8443\nldap = 3890\nldaps = 6360\n{TLS}[[host]]\nnames = [\"example.com\", \"example.com/hq\", \"hq.example.com\", \"a.hq.example.com\", \"*.example.com\", \"192.0.2.1\"]\ntarget = \"10.0.0.1\"\nldap = {{ tcp = 389 }}\n[[host]]\nnames = [\"web.example.net\"]\ntarget = \"10.0.0.2\"\nhttp = {{ tcp = 80 }}\n"
+    );
+    let found = findings_in(folder.path(), &text);
+    let lines: Vec<&str> = found.lines().collect();
+    assert_eq!(lines.len(), 3, "{found}");
+    for (line, name) in lines.iter().zip([
+        "10 warning: no certificate holds example.com, which clients reach over TLS (ldaps)",
+        "10 warning: no certificate holds a.hq.example.com, ",
+        "14 warning: no certificate holds web.example.net, which clients reach over TLS (https)",
+    ]) {
+        assert!(line.starts_with(name), "wanted: {name}\nfound: {line}");
+    }
+    let in_clear = text.replace("https = 8443", "http = 8080").replace("ldaps = 6360\n", "");
+    assert_eq!(findings_in(folder.path(), &in_clear), "");
+}
+
+#[test]
+fn a_key_that_every_user_may_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = certificate(&["example.com"], &rcgen::KeyPair::generate().expect("a key"));
+    let open = |mode| {
+        std::fs::set_permissions(folder.path().join("cert.key"), std::fs::Permissions::from_mode(mode))
+    };
+    open(0o644).expect("our own file");
+    let found = findings_in(folder.path(), TLS);
+    assert!(
+        found.starts_with("4 warning: every user of this machine may read the private key in "),
+        "{found}"
+    );
+    assert!(found.contains("| chmod o-rwx "), "{found}");
+    open(0o640).expect("our own file");
+    assert_eq!(findings_in(folder.path(), TLS), "");
+}
+
+#[test]
+fn an_rsa_key_is_slow_above_2048_bits() {
+    for (size, said) in [(rcgen::RsaKeySize::_2048, ""), (rcgen::RsaKeySize::_3072, "RSA with 3072 bits")] {
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size).expect("a key");
+        let folder = certificate(&["example.com"], &key);
+        let found = findings_in(folder.path(), TLS);
+        assert!(found.contains(said) && found.is_empty() == said.is_empty(), "{found}");
     }
 }
 

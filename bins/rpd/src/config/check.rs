@@ -5,24 +5,24 @@ use std::{ops::Range, path::Path, sync::Arc};
 use super::{
     Config,
     file::File,
+    listen::Listener,
+    outline::Outline,
     report::{Finding, Severity, line_and_column},
     tls::Tls,
 };
+use crate::protocol::Kind;
 
 /// Judges the meaning of `file`, then loads the files it names. Without a configuration the findings hold
 /// at least one error; with one they are warnings.
 pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, Vec<Finding>) {
     let mut check = Check { findings: Vec::new(), text, folder };
-    let listeners = check.listeners(&file.listen);
-    let request_client_certificate = check.request_client_certificate(&file.tls);
-    check.certificates_present(&file, &listeners);
-    check.hosts(&file.host, &listeners);
-    check.certificate_checks(&file, &listeners);
+    let (listeners, request_client_certificate) = check.meaning(&file);
     if check.failed() {
         return (None, check.findings);
     }
 
     let certificates = check.server_certificates(&file.tls);
+    check.uncovered_names(&file.host, &listeners, &certificates);
     let client_key = match &file.tls.client {
         Some(client) => check.certified_key(&client.get_ref().certificate, &client.get_ref().key),
         None => certificates.first().map(|certificate| certificate.key.clone()),
@@ -55,13 +55,39 @@ pub(super) struct Check<'a> {
     pub(super) folder: &'a Path,
 }
 
+/// Judges the meaning of `file` alone, and says what it tells of certificates. The files that it names may not exist
+/// yet: this is for those who make them.
+pub(super) fn outline(file: &File, text: &str, folder: &Path) -> Result<Outline, Vec<Finding>> {
+    let mut check = Check { findings: Vec::new(), text, folder };
+    let (listeners, _) = check.meaning(file);
+    if check.failed() {
+        return Err(check.findings);
+    }
+    Ok(Outline::of(file, &listeners, folder))
+}
+
 impl Check<'_> {
+    fn meaning(&mut self, file: &File) -> (Vec<Listener>, Vec<Kind>) {
+        let listeners = self.listeners(&file.listen);
+        let request_client_certificate = self.request_client_certificate(&file.tls);
+        self.certificates_present(file, &listeners);
+        self.hosts(&file.host, &listeners);
+        self.listeners_without_hosts(&file.listen, &file.host);
+        self.certificate_checks(file, &listeners);
+        self.capacity(&file.limits);
+        (listeners, request_client_certificate)
+    }
+
     pub(super) fn failed(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     pub(super) fn error(&mut self, span: Range<usize>, message: impl Into<String>) {
         self.findings.push(Finding::error(span, message));
+    }
+
+    pub(super) fn warning(&mut self, span: Range<usize>, message: impl Into<String>) {
+        self.findings.push(Finding::warning(span, message));
     }
 
     pub(super) fn line(&self, at: usize) -> usize {

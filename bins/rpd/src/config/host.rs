@@ -89,6 +89,18 @@ pub struct HostRow {
     pub comment: String,
 }
 
+impl HostRow {
+    /// Whether the row has a table for this protocol.
+    pub(super) fn forwards(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::H323 => self.h323.is_some(),
+            Protocol::Sip => self.sip.is_some(),
+            Protocol::Ldap => self.ldap.is_some(),
+            Protocol::Http => self.http.is_some(),
+        }
+    }
+}
+
 /// A protocol of a host row, whichever table it came from.
 struct ServiceRow<'a> {
     protocol: Protocol,
@@ -160,6 +172,9 @@ impl Check<'_> {
         }
         if let Some(http) = &host.http {
             self.urls(http.get_ref());
+        }
+        if tells_a_secret(&host.comment) {
+            self.warning(row.span(), "the comment looks as if it held a password: comments are shown in the log and on the page; leave it out");
         }
         if host.h323.is_some()
             && let Some(long) = host.names.iter().find(|name| name.get_ref().0.as_str().len() > GATEKEEPER_ID)
@@ -249,6 +264,17 @@ fn services(host: &HostRow) -> Vec<ServiceRow<'_>> {
     .flatten()
     .collect()
 }
+
+/// Whether a comment holds something like `password: 1234`.
+fn tells_a_secret(comment: &str) -> bool {
+    let comment = comment.to_lowercase();
+    SECRETS.iter().any(|word| {
+        let after = comment.split(word).skip(1).map(str::trim_start);
+        after.into_iter().any(|rest| rest.starts_with([':', '=']))
+    })
+}
+
+const SECRETS: [&str; 6] = ["password", "passwort", "kennwort", "passwd", "pwd", "secret"];
 
 /// `GatekeeperIdentifier ::= BMPString (SIZE(1..128))`, H.225.0.
 const GATEKEEPER_ID: usize = 128;

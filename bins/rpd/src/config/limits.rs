@@ -5,15 +5,20 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
-use super::value::{Size, text};
+use super::{
+    check::Check,
+    value::{Size, text},
+};
+use crate::limits::open_files_limit;
 
 /// `[limits]`: caps and time-outs. Every time-out has the name that the log gives it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Limits {
     /// Connections at the same time; at the cap accepting stops. Absent: 40 % of the open files.
-    pub max_connections: Option<u32>,
+    pub max_connections: Option<Spanned<u32>>,
     pub connections_per_source: u32,
     pub handshakes: u32,
     #[serde(deserialize_with = "text")]
@@ -104,6 +109,25 @@ impl Default for Keepalive {
         Self { h323: five_minutes, sip: Duration::from_secs(60), ldap: five_minutes, http: five_minutes }
     }
 }
+
+impl Check<'_> {
+    /// A connection takes two open files: the client's and the target's.
+    pub(super) fn capacity(&mut self, limits: &Limits) {
+        let Some(wanted) = &limits.max_connections else { return };
+        let files = open_files_limit();
+        let most = files.saturating_sub(FILES_ASIDE) / 2;
+        if u64::from(*wanted.get_ref()) > most {
+            let message = format!(
+                "{} connections need twice as many open files, and the system allows {files} (ulimit -Hn, LimitNOFILE); write max-connections = {most} or less, or raise the limit",
+                wanted.get_ref()
+            );
+            self.warning(wanted.span(), message);
+        }
+    }
+}
+
+/// For listeners, log, lists and the administrator.
+const FILES_ASIDE: u64 = 64;
 
 fn sip_head<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
     let Size(size) = text(deserializer)?;

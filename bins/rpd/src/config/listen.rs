@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::{
     check::Check,
+    host::HostRow,
     value::{Bind, Binds, Target},
 };
 use crate::protocol::Kind;
@@ -57,18 +58,15 @@ impl Default for ListenTable {
     }
 }
 
+impl ListenTable {
+    /// The listeners, in the order of [`Kind::all`].
+    fn rows(&self) -> [&Option<Spanned<Binds>>; 8] {
+        [&self.h323, &self.h323s, &self.sip, &self.sips, &self.ldap, &self.ldaps, &self.http, &self.https]
+    }
+}
+
 impl Check<'_> {
     pub(super) fn listeners(&mut self, listen: &ListenTable) -> Vec<Listener> {
-        let rows = [
-            &listen.h323,
-            &listen.h323s,
-            &listen.sip,
-            &listen.sips,
-            &listen.ldap,
-            &listen.ldaps,
-            &listen.http,
-            &listen.https,
-        ];
         let families = Families { ipv4: *listen.ipv4.get_ref(), ipv6: *listen.ipv6.get_ref() };
         if !families.ipv4 && !families.ipv6 {
             self.error(
@@ -77,7 +75,7 @@ impl Check<'_> {
             );
         }
         let mut listeners: Vec<Listener> = Vec::new();
-        for (kind, binds) in Kind::all().zip(rows) {
+        for (kind, binds) in Kind::all().zip(listen.rows()) {
             let Some(binds) = binds else { continue };
             for address in addresses(binds.get_ref(), &families) {
                 if let Some(other) = listeners.iter().find(|other| clash(other.address, address)) {
@@ -89,6 +87,23 @@ impl Check<'_> {
             }
         }
         listeners
+    }
+
+    pub(super) fn listeners_without_hosts(&mut self, listen: &ListenTable, hosts: &[Spanned<HostRow>]) {
+        let forwarded = |protocol| {
+            let mut enabled = hosts.iter().map(Spanned::get_ref).filter(|host| host.enabled);
+            enabled.any(|host| host.forwards(protocol))
+        };
+        for (kind, binds) in Kind::all().zip(listen.rows()) {
+            let Some(binds) = binds else { continue };
+            if !forwarded(kind.protocol) {
+                let message = format!(
+                    "listen.{kind} is open, but no host has {0}: everybody is refused there; write {0} = {{ … }} in a [[host]], or leave listen.{kind} out",
+                    kind.protocol
+                );
+                self.warning(binds.span(), message);
+            }
+        }
     }
 }
 

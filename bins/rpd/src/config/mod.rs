@@ -13,6 +13,7 @@ mod ldap;
 mod limits;
 mod listen;
 mod log;
+mod outline;
 mod read;
 mod report;
 mod sip;
@@ -22,6 +23,7 @@ mod value;
 
 use std::{path::Path, sync::Arc};
 
+use rp_route::name::Name;
 use rustls::sign::CertifiedKey;
 
 pub use engine::Runtime;
@@ -32,6 +34,7 @@ pub use ldap::Ldap;
 pub use limits::{Idle, Keepalive, Limits};
 pub use listen::Listener;
 pub use log::{Format, Level, Log};
+pub use outline::{CertificateFiles, Outline, kinds_over_tls};
 pub use report::{Finding, Report, Severity, line_and_column};
 pub use target_tls::{TargetTls, Verify};
 pub use tls::{Tls, TlsVersion};
@@ -85,5 +88,14 @@ impl Config {
             (Some(config), warnings) => Ok((config, report(warnings))),
             (None, findings) => Err(report(findings)),
         }
+    }
+
+    /// The names that clients can ask for over TLS and that a certificate can hold.
+    pub fn names_over_tls(&self) -> Vec<&Name> {
+        let reached = |host: &&Arc<Host>| {
+            !kinds_over_tls(&self.listeners, |protocol| host.services[protocol].is_some()).is_empty()
+        };
+        let names = self.hosts.iter().filter(reached).flat_map(|host| &host.names);
+        names.filter(|name| outline::in_certificates(name)).collect()
     }
 }

@@ -158,10 +158,17 @@ impl Check<'_> {
                 return None;
             }
         };
-        match tls::read_key(&self.folder.join(key.get_ref()), certificates) {
+        let (key_path, key_span) = (self.folder.join(key.get_ref()), key.span());
+        match tls::read_key(&key_path, certificates) {
             Ok(key) => {
-                if let Some(warning) = tls::validity_warning(&key) {
-                    self.findings.push(Finding::warning(chain.span(), warning));
+                for warning in
+                    [tls::validity_warning(&key), tls::slow_key_warning(&key)].into_iter().flatten()
+                {
+                    self.warning(chain.span(), warning);
+                }
+                if let Some(warning) = tls::open_file_warning(&key_path) {
+                    let remedy = format!("chmod o-rwx {}", key_path.display());
+                    self.findings.push(Finding::warning(key_span, warning).remedy(remedy));
                 }
                 Some(Arc::new(key))
             }

@@ -1,6 +1,6 @@
 //! Certificates and keys: from PEM files, and what they say.
 
-use std::{fmt::Write as _, path::Path, time::SystemTime};
+use std::{fmt::Write as _, os::unix::fs::PermissionsExt, path::Path, time::SystemTime};
 
 use ::aws_lc_rs::digest;
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
@@ -98,6 +98,30 @@ pub fn names(key: &CertifiedKey) -> Vec<String> {
         names.extend(common_name(key.cert[0].as_ref()).map(|name| name.to_ascii_lowercase()));
     }
     names
+}
+
+/// Whether a name in a certificate covers a host name, both in lower case. A star stands for exactly one label
+/// (RFC 6125 section 6.4.3), so a host name with a star is covered by the same pattern alone.
+pub fn covers(pattern: &str, name: &str) -> bool {
+    let below = |(_, parent): (&str, &str)| pattern.strip_prefix("*.") == Some(parent);
+    pattern == name || name.split_once('.').is_some_and(below)
+}
+
+/// A sentence about a key that slows every handshake down.
+pub fn slow_key_warning(key: &CertifiedKey) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(key.cert.first()?).ok()?;
+    let Ok(PublicKey::RSA(rsa)) = certificate.public_key().parsed() else { return None };
+    let bits = rsa.key_size();
+    (bits > 2048).then(|| {
+        format!("the key is RSA with {bits} bits: each handshake takes many times as long as with P-256; write the path of a P-256 certificate (`rpd cert request` makes the key)")
+    })
+}
+
+/// A sentence about a file with a private key that every user of this machine may read.
+pub fn open_file_warning(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o004 != 0)
+        .then(|| format!("every user of this machine may read the private key in {}", path.display()))
 }
 
 fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {

@@ -9,7 +9,7 @@ mod process;
 mod program;
 mod proxy;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 pub use capture::Capture;
 pub use certificates::{SERVICE_NAME, certificates, client_certificate, self_signed};
@@ -42,9 +42,31 @@ fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_uppercase() || c == b'_')
 }
 
-/// Writes a file of a test into its folder.
+/// Writes a file of a test into its folder; a private key as one should be kept.
 pub fn write(folder: &std::path::Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
-    fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mode = if name.ends_with(".key") { 0o600 } else { 0o644 };
+    let written =
+        fs::write(&path, text).and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)));
+    written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     path
+}
+
+/// The folder of examples in a temporary place, with the private key as one should be kept: a checkout has no modes.
+pub fn examples() -> tempfile::TempDir {
+    let (from, to) = (
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"),
+        tempfile::tempdir().expect("a folder"),
+    );
+    for folder in ["", "tls"] {
+        fs::create_dir_all(to.path().join(folder)).expect("a folder");
+        for entry in
+            fs::read_dir(from.join(folder)).expect("the examples").map(|entry| entry.expect("a file").path())
+        {
+            if let (Some(name), true) = (entry.file_name().and_then(|name| name.to_str()), entry.is_file()) {
+                write(&to.path().join(folder), name, &fs::read_to_string(&entry).expect("text"));
+            }
+        }
+    }
+    to
 }

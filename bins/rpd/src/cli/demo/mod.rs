@@ -4,7 +4,10 @@ mod check;
 mod commands;
 pub mod stand_in;
 
-use std::{error::Error, fmt::Write as _, fs, net::TcpListener, path::Path, process::ExitCode};
+use std::{
+    error::Error, fmt::Write as _, fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path,
+    process::ExitCode,
+};
 
 use clap::Args;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -98,7 +101,9 @@ fn certificates(folder: &Path) -> Result<(), Box<dyn Error>> {
     let certificate = server.signed_by(&key, &issuer)?;
     fs::write(folder.join("ca.pem"), authority_certificate.pem())?;
     fs::write(folder.join("server.pem"), certificate.pem())?;
-    fs::write(folder.join("server.key"), key.serialize_pem())?;
+    let key_file = folder.join("server.key");
+    fs::write(&key_file, key.serialize_pem())?;
+    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600))?;
     Ok(())
 }
 
