@@ -26,7 +26,7 @@ pub struct Facts {
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// What was agreed with a TLS client.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<Box<TlsFacts>>,
     /// The name that was looked up.
     pub name: Option<String>,
     /// What was asked, in the protocol's own words: method, kind of message, request.

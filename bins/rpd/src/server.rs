@@ -205,10 +205,11 @@ impl Server {
         lock(&self.registry.connections).insert(id, cancel.clone());
         let entry = Entry { server: self.clone(), id, key, _permit: permit };
         let observer: Arc<dyn Observer> = self.clone();
+        // Made here and used where it lies: what a task moves once more inside, it holds twice for all its life.
+        let mut session =
+            Session { socket: Some(socket), facts, state, record: Record::default(), cancel, observer };
         tokio::spawn(async move {
-            let entry = entry;
-            let mut session = Session { facts, state, record: Record::default(), cancel, observer };
-            let end = session.run(socket).await;
+            let end = session.run().await;
             entry.server.finish(&session.facts, &session.record, &end);
         });
     }

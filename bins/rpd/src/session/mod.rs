@@ -30,6 +30,8 @@ use relay::{Event, Limit, Relay};
 
 /// A connection and all that it may use.
 pub struct Session {
+    /// The client's socket, until it is served.
+    pub socket: Option<TcpStream>,
     /// What was known when it was accepted.
     pub facts: Facts,
     /// The configuration that was in force then.
@@ -44,36 +46,33 @@ pub struct Session {
 
 impl Session {
     /// Serves the connection and says how it ended.
-    pub async fn run(&mut self, socket: TcpStream) -> End {
+    pub async fn run(&mut self) -> End {
         // All that is needed before the relay is dropped before it: an idle relay should be small.
-        let mut relay = match Box::pin(self.set_up(socket)).await {
+        let mut relay = match Box::pin(self.set_up()).await {
             Ok(relay) => relay,
             Err(end) => return end,
         };
         loop {
             match relay.next().await {
-                Event::Note(note) => self.tell(note),
+                Event::Note(note) => self.tell(*note),
                 Event::Left => {
                     self.count(&relay);
-                    let (stream, octets) = relay.into_client();
-                    relay = match Box::pin(ldap::serve_again(self, Head::begun(stream, octets))).await {
+                    relay = match Box::pin(self.serve_again(relay)).await {
                         Ok(relay) => relay,
                         Err(end) => return end,
                     };
                 }
                 Event::Ended(end) => {
                     self.count(&relay);
-                    if matches!(end, End::Refused(_) | End::Broken(_)) {
-                        Box::pin(relay.close()).await;
-                    }
-                    return end;
+                    return Box::pin(close(relay, end)).await;
                 }
             }
         }
     }
 
     /// Everything up to the relay; or how the connection ended without one.
-    async fn set_up(&mut self, socket: TcpStream) -> Result<Relay, End> {
+    async fn set_up(&mut self) -> Result<Relay, End> {
+        let socket = self.socket.take().ok_or(End::Gone)?;
         let kind = self.facts.listener.kind;
         let keepalive = &self.state.config.limits.keepalive;
         crate::connect::prepare(&socket, kind.protocol, keepalive).map_err(|_| End::Gone)?;
@@ -88,6 +87,12 @@ impl Session {
             Protocol::Ldap => ldap::serve(self, head).await,
             Protocol::Http => http::serve(self, head).await,
         }
+    }
+
+    /// The client has left its service, and goes on with another.
+    async fn serve_again(&mut self, relay: Relay) -> Result<Relay, End> {
+        let (stream, octets) = relay.into_client();
+        ldap::serve_again(self, Head::begun(stream, octets)).await
     }
 
     /// A TLS handshake on a listener of this kind, within its time from `start`.
@@ -110,7 +115,7 @@ impl Session {
                 Err(_) => return Err(Refusal::because(Reason::HandshakeTimeout, "limits.handshake").into()),
             },
         };
-        self.record.tls = Some(tls_facts(&stream));
+        self.record.tls = Some(Box::new(tls_facts(&stream)));
         Ok(stream.into())
     }
 
@@ -158,6 +163,14 @@ impl Session {
     }
 }
 
+/// Ends a relay; whoever was refused may read why.
+async fn close(relay: Relay, end: End) -> End {
+    if matches!(end, End::Refused(_) | End::Broken(_)) {
+        relay.close().await;
+    }
+    end
+}
+
 fn tls_facts(stream: &TlsStream<TcpStream>) -> TlsFacts {
     let connection = stream.get_ref().1;
     TlsFacts {
@@ -186,15 +199,16 @@ mod tests {
         let kind = Kind { protocol: Protocol::Sip, transport: Transport::Tcp };
         let listener = crate::config::Listener { kind, address };
         let mut session = Session {
+            socket: Some(socket),
             facts: Facts { id: 1, listener, source: address, accepted: Instant::now() },
             state: Arc::new(State::build(config)),
             record: Record::default(),
             cancel: Arc::new(Cancel::new()),
             observer: Arc::new(Nobody),
         };
-        let whole = size_of_val(&session.run(socket));
-        assert!(size_of::<Relay>() <= 272, "{}", size_of::<Relay>());
-        assert!(size_of::<Session>() <= 352, "{}", size_of::<Session>());
-        assert!(whole <= 512, "{whole}");
+        let whole = size_of_val(&session.run());
+        assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
+        assert!(size_of::<Session>() <= 336, "{}", size_of::<Session>());
+        assert!(whole <= 352, "{whole}");
     }
 }

@@ -96,8 +96,8 @@ pub(super) struct Limit {
 
 /// What a relay has to say.
 pub(super) enum Event {
-    /// Something happened to one request.
-    Note(Note),
+    /// Something happened to one request. It is rare, and the others should be small.
+    Note(Box<Note>),
     /// The client has left the service; [`Relay::into_client`] has what it said last.
     Left,
     /// It is over.
@@ -234,7 +234,7 @@ impl Relay {
         if let Some(note) = inspection.inspector.note() {
             // There may be more of them, and of everything else.
             cx.waker().wake_by_ref();
-            return Some(Event::Note(note));
+            return Some(Event::Note(Box::new(note)));
         }
         if inspection.waiting && self.down.phase != Phase::Open {
             inspection.ended.get_or_insert(End::Served(Cause::TargetLost));
