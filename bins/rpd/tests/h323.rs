@@ -15,6 +15,7 @@ use std::{
 };
 
 use common::{PATIENCE, Proxy, certificates};
+use rcgen::DnType;
 use rp_h323::{
     Answer, AnswerKind, Error, Key, Kind, RegistrationRejectReason, ReleaseCompleteReason, extract,
     messages::{
@@ -23,7 +24,7 @@ use rp_h323::{
     },
 };
 use rpd::tls;
-use rustls::{ClientConnection, StreamOwned, sign::CertifiedKey};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned, sign::CertifiedKey};
 
 /// What a gatekeeper has got: from which port, and the request in words.
 type Seen = Receiver<(&'static str, String)>;
@@ -224,11 +225,20 @@ impl Phone {
     }
 
     fn tls(proxy: &Proxy, certificate: Option<&Arc<CertifiedKey>>) -> Self {
-        let socket = TcpStream::connect(proxy.address("h323s")).expect("the proxy listens");
+        let config = Arc::new(tls::client_config_with(tls::accept_any(), certificate));
+        Self::session(proxy, &config, HandshakeKind::Full)
+    }
+
+    /// A TLS session that begins anew, or goes on with what `config` knows of an earlier one.
+    fn session(proxy: &Proxy, config: &Arc<ClientConfig>, kind: HandshakeKind) -> Self {
+        let mut socket = TcpStream::connect(proxy.address("h323s")).expect("the proxy listens");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        let config = tls::client_config_with(tls::accept_any(), certificate);
         let name = "example.com".try_into().expect("a name");
-        let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut connection = ClientConnection::new(config.clone(), name).expect("a client");
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).expect("a handshake");
+        }
+        assert_eq!(connection.handshake_kind(), Some(kind));
         Self { stream: Box::new(StreamOwned::new(connection, socket)), received: Vec::new() }
     }
 
@@ -443,6 +453,62 @@ fn the_name_on_a_trusted_certificate_opens_the_tls_leg_and_nothing_else_does() {
     // By TCP nothing is shown.
     assert_eq!(Phone::tcp(&proxy).ask(&rrq("one.example", "alice")).as_deref(), Some("RCF"));
     assert_eq!(drain(&seen), ["tcp"]);
+}
+
+#[test]
+fn a_certificate_out_of_date_or_with_two_names_opens_nothing() {
+    let folder = certificates();
+    let folder = folder.path();
+    let (ports, seen) = gatekeeper(folder);
+    let proxy = proxy(folder, ports, &format!("tcp = {},", ports[0]));
+    let expired = common::client_certificate_with(folder, "alice", |certificate| {
+        certificate.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        certificate.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    });
+    let two_names = common::client_certificate_with(folder, "alice", |certificate| {
+        let common_name = DnType::CustomDnType(vec![2, 5, 4, 3]);
+        certificate.distinguished_name.push(common_name, "bob");
+    });
+    for certificate in [expired, two_names] {
+        for alias in ["alice", "bob"] {
+            let mut phone = Phone::tls(&proxy, Some(&certificate));
+            assert_eq!(phone.ask(&rrq("one.example", alias)).as_deref(), Some("RCF"));
+            assert_eq!(drain(&seen), ["tcp"], "{alias}");
+        }
+    }
+}
+
+#[test]
+fn a_resumed_session_is_worth_what_its_certificate_is_worth() {
+    let folder = certificates();
+    let folder = folder.path();
+    let (ports, seen) = gatekeeper(folder);
+    let proxy = proxy(folder, ports, &format!("tcp = {},", ports[0]));
+    let alice = phone(folder, "alice");
+    let config = Arc::new(tls::client_config_with(tls::accept_any(), Some(&alice)));
+    for (kind, alias, leg) in [
+        (HandshakeKind::Full, "alice", "tls"),
+        (HandshakeKind::Resumed, "alice", "tls"),
+        (HandshakeKind::Resumed, "bob", "tcp"),
+    ] {
+        let mut phone = Phone::session(&proxy, &config, kind);
+        assert_eq!(phone.ask(&rrq("one.example", alias)).as_deref(), Some("RCF"));
+        assert_eq!(drain(&seen), [leg], "{kind:?} {alias}");
+    }
+}
+
+#[test]
+fn a_serial_number_and_the_name_made_of_it_are_equal_only_where_the_host_says_so() {
+    let folder = certificates();
+    let folder = folder.path();
+    let (ports, seen) = gatekeeper(folder);
+    let device = phone(folder, "IP800-06-26-99");
+    for (key, leg) in [("", "tcp"), ("serial-names = true,", "tls")] {
+        let proxy = proxy(folder, ports, &format!("{key} tcp = {},", ports[0]));
+        let mut phone = Phone::tls(&proxy, Some(&device));
+        assert_eq!(phone.ask(&rrq("one.example", "009033062699")).as_deref(), Some("RCF"));
+        assert_eq!(drain(&seen), [leg], "{key}");
+    }
 }
 
 #[test]

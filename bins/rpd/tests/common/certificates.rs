@@ -31,11 +31,22 @@ pub fn certificates() -> TempDir {
 
 /// The certificate of a phone that is called `name`, by the authority of the folder.
 pub fn client_certificate(folder: &Path, name: &str) -> Arc<CertifiedKey> {
+    client_certificate_with(folder, name, |_| ())
+}
+
+/// The same, with something else about it.
+pub fn client_certificate_with(
+    folder: &Path,
+    name: &str,
+    change: impl FnOnce(&mut CertificateParams),
+) -> Arc<CertifiedKey> {
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect("a file of the authority");
     let authority = KeyPair::from_pem(&read("ca.key")).expect("a key");
     let issuer = Issuer::from_ca_cert_pem(&read("ca.pem"), authority).expect("an authority");
     let key = KeyPair::generate().expect("a key");
-    let certificate = called(name).signed_by(&key, &issuer).expect("a certificate");
+    let mut certificate = called(name);
+    change(&mut certificate);
+    let certificate = certificate.signed_by(&key, &issuer).expect("a certificate");
     certified(certificate.der().clone(), &key)
 }
 

@@ -12,7 +12,9 @@ mod proxy;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 pub use capture::Capture;
-pub use certificates::{SERVICE_NAME, certificates, client_certificate, self_signed};
+pub use certificates::{
+    SERVICE_NAME, certificates, client_certificate, client_certificate_with, self_signed,
+};
 pub use port::Port;
 pub use process::Process;
 pub use program::{Finished, Program, run, run_with};
