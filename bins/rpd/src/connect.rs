@@ -12,6 +12,7 @@ use rp_route::leg::{Leg, Transport};
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
@@ -19,6 +20,7 @@ use tokio::{
 use crate::{
     config::{Keepalive, Limits, Target},
     protocol::Protocol,
+    proxy_protocol::{self, Addresses},
     state::Destination,
     stream::Stream,
 };
@@ -38,7 +40,7 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// Connects to the first target of `destination` that takes the connection.
+/// Connects to the first target of `destination` that takes the connection, on behalf of `client`.
 ///
 /// # Errors
 /// What happened at each target, when none did.
@@ -46,6 +48,7 @@ pub async fn connect(
     destination: &Destination,
     protocol: Protocol,
     leg: Leg,
+    client: &Addresses,
     limits: &Limits,
     resolver: &Resolver,
 ) -> Result<Stream, Unreachable> {
@@ -60,7 +63,7 @@ pub async fn connect(
         };
         for address in addresses {
             let address = SocketAddr::new(address, leg.port);
-            let attempt = attempt(destination, target, protocol, leg.transport, address, limits);
+            let attempt = attempt(destination, target, protocol, leg.transport, address, client, limits);
             match timeout(limits.connect, attempt).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => failed.note(&address, &error, false),
@@ -86,6 +89,7 @@ async fn attempt(
     protocol: Protocol,
     transport: Transport,
     address: SocketAddr,
+    client: &Addresses,
     limits: &Limits,
 ) -> io::Result<Stream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -94,8 +98,12 @@ async fn attempt(
     {
         socket.bind(SocketAddr::new(source, 0))?;
     }
-    let stream = socket.connect(address).await?;
+    let mut stream = socket.connect(address).await?;
     prepare(&stream, protocol, &limits.keepalive)?;
+    let service = destination.host.services[protocol].as_ref();
+    if let Some(version) = service.and_then(|service| service.send_proxy) {
+        stream.write_all(&proxy_protocol::write(version, client)).await?;
+    }
     if transport == Transport::Tcp {
         return Ok(stream.into());
     }

@@ -13,6 +13,7 @@ mod limits;
 pub mod logging;
 pub mod outcome;
 pub mod protocol;
+mod proxy_protocol;
 mod scratch;
 pub mod server;
 mod session;

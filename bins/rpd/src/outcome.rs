@@ -16,8 +16,12 @@ pub struct Facts {
     pub id: u64,
     /// The listener, with the address that it really has.
     pub listener: Listener,
-    /// The client.
+    /// The client: the other end of the socket, or whom the PROXY header of a trusted proxy names.
     pub source: SocketAddr,
+    /// The address that it came in at: the socket's own, or the one in that header.
+    pub destination: SocketAddr,
+    /// The trusted proxy that sent the header.
+    pub via: Option<Box<SocketAddr>>,
     /// When it was accepted; the first time-outs count from here.
     pub accepted: Instant,
 }
@@ -201,6 +205,8 @@ pub enum Reason {
     Refused,
     /// Too many connections of one source.
     SourceLimit,
+    /// A trusted proxy did not begin with a PROXY header, where it must.
+    ProxyHeader,
 }
 
 impl Reason {
@@ -228,7 +234,9 @@ impl Reason {
             // A client says this of a certificate of ours that ran out, and every phone would be banned.
             Self::HandshakeFailed
             | Self::TargetFailed
-            | Self::SourceLimit => false,
+            | Self::SourceLimit
+            // Whom it would speak against is not known.
+            | Self::ProxyHeader => false,
         }
     }
 
@@ -254,6 +262,7 @@ impl Reason {
             Self::Certificate => "certificate",
             Self::Refused => "refused",
             Self::SourceLimit => "source-limit",
+            Self::ProxyHeader => "proxy-header",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fmt, io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -28,8 +28,9 @@ use crate::{
     cancel::{Cancel, Request},
     config::{Config, Listener, Runtime},
     logging,
-    outcome::{End, Facts, Observation, Observer, Reason, Record, Refusal},
+    outcome::{Cause, End, Facts, Observation, Observer, Reason, Record, Refusal},
     protocol::Protocol,
+    proxy_protocol,
     session::Session,
     state::State,
 };
@@ -192,23 +193,26 @@ impl Server {
     ) {
         let state = self.state.load_full();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let facts = Facts { id, listener, source, accepted: Instant::now() };
-        let key = self.registry.keying.key(source.ip());
-        if !self.registry.enter(key, state.config.limits.connections_per_source) {
-            // A reset leaves no TIME_WAIT behind.
-            let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-            let refusal = Refusal::because(Reason::SourceLimit, "limits.connections-per-source");
+        let destination = arrived_at(&socket, &listener);
+        let facts = Facts { id, listener, source, destination, via: None, accepted: Instant::now() };
+        let cancel = Arc::new(Cancel::new());
+        let mut entry = Entry { server: self.clone(), id, key: None, _permit: permit };
+        let announced = state.config.proxies.expect_header(listener.kind, source.ip());
+        if !announced && let Err(refusal) = entry.admit(&state, source) {
+            abort(&socket);
             self.finish(&facts, &Record::default(), &End::Refused(refusal));
             return;
         }
-        let cancel = Arc::new(Cancel::new());
         lock(&self.registry.connections).insert(id, cancel.clone());
-        let entry = Entry { server: self.clone(), id, key, _permit: permit };
         let observer: Arc<dyn Observer> = self.clone();
         // Made here and used where it lies: what a task moves once more inside, it holds twice for all its life.
         let mut session =
             Session { socket: Some(socket), facts, state, record: Record::default(), cancel, observer };
         tokio::spawn(async move {
+            if announced && let Err(end) = Box::pin(entry.introduce(&mut session)).await {
+                entry.server.finish(&session.facts, &session.record, &end);
+                return;
+            }
             let end = session.run().await;
             entry.server.finish(&session.facts, &session.record, &end);
         });
@@ -230,15 +234,73 @@ impl Observer for Server {
 struct Entry {
     server: Arc<Server>,
     id: u64,
-    key: Key,
+    /// The source that it is counted under.
+    key: Option<Key>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Entry {
+    /// Asks whether this source may come in: the one place for that. A connection of a trusted proxy comes here
+    /// when its PROXY header has said who the client is, any other when it is accepted.
+    fn admit(&mut self, state: &State, source: SocketAddr) -> Result<(), Refusal> {
+        // It stands for many.
+        if state.config.proxies.trusted.contains(source.ip()) {
+            return Ok(());
+        }
+        let key = self.server.registry.keying.key(source.ip());
+        if !self.server.registry.enter(key, state.config.limits.connections_per_source) {
+            return Err(Refusal::because(Reason::SourceLimit, "limits.connections-per-source"));
+        }
+        self.key = Some(key);
+        Ok(())
+    }
+
+    /// Reads the PROXY header of a trusted proxy. From here on the client that it names counts, everywhere.
+    async fn introduce(&mut self, session: &mut Session) -> Result<(), End> {
+        let Session { socket: Some(socket), facts, state, cancel, .. } = session else {
+            return Err(End::Gone);
+        };
+        let refuse = |detail: &dyn fmt::Display| End::from(Refusal::because(Reason::ProxyHeader, detail));
+        let header = tokio::select! {
+            biased;
+            () = cancel.asked(Request::Close) => return Err(End::Served(Cause::Shutdown)),
+            header = timeout(state.config.limits.first_byte, proxy_protocol::receive(socket)) => header,
+        };
+        let header = match header {
+            Ok(Ok(header)) => header,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => return Err(refuse(&error)),
+            Ok(Err(_)) => return Err(End::Gone),
+            Err(_) => return Err(refuse(&"none within limits.first-byte")),
+        };
+        if let Some(client) = header.addresses {
+            facts.via = Some(Box::new(facts.source));
+            (facts.source, facts.destination) = (client.source, client.destination);
+        }
+        self.admit(state, facts.source).map_err(|refusal| {
+            abort(socket);
+            refusal.into()
+        })
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         lock(&self.server.registry.connections).remove(&self.id);
-        self.server.registry.leave(self.key);
+        if let Some(key) = self.key {
+            self.server.registry.leave(key);
+        }
     }
+}
+
+/// Makes closing a reset, which leaves no TIME_WAIT behind.
+fn abort(socket: &TcpStream) {
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
+
+/// The address of ours that the client has called.
+fn arrived_at(socket: &TcpStream, listener: &Listener) -> SocketAddr {
+    let known = Some(listener.address).filter(|address| !address.ip().is_unspecified());
+    known.or_else(|| socket.local_addr().ok()).unwrap_or(listener.address)
 }
 
 impl Registry {

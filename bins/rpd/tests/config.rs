@@ -136,6 +136,23 @@ fn errors_of_meaning_name_place_and_remedy() {
             "2 error: limits.sip-head: larger heads are never read | write \"64KiB\" or less",
         ),
         (
+            "[listen]\nhttp = 8080\ntrusted-proxies = [\"10.0.0.1\"]\nproxy-protocol = [\"http\", \"web\", \"sip\"]\n".to_owned(),
+            "4 error: \"web\" is no listener | write h323, h323s",
+        ),
+        (
+            "[listen]\nhttp = 8080\ntrusted-proxies = [\"10.0.0.1\"]\nproxy-protocol = [\"http\", \"sip\"]\n".to_owned(),
+            "4 warning: sip is not listened for | write listen.sip",
+        ),
+        (
+            "[listen]\nhttp = 8080\nproxy-protocol = [\"http\"]\n".to_owned(),
+            "3 error: proxy-protocol without trusted-proxies: nobody's header would be read | write trusted-proxies",
+        ),
+        (
+            "[listen]\ntrusted-proxies = [\"10.0.0.1/8\"]\n".to_owned(),
+            "10.0.0.0/8",
+        ),
+        (format!("{web}{host}http = {{ tcp = 80, send-proxy = \"v3\" }}\n"), "6 error: "),
+        (
             "[tls]\nrequest-client-certificate = [\"sip\"]\n".to_owned(),
             "2 error: \"sip\" is no TLS listener | write h323s, sips, ldaps or https",
         ),

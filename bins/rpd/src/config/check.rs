@@ -17,6 +17,7 @@ use crate::protocol::Kind;
 pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, Vec<Finding>) {
     let mut check = Check { findings: Vec::new(), text, folder };
     let (listeners, request_client_certificate) = check.meaning(&file);
+    let proxies = check.proxies(&file.listen, &listeners);
     if check.failed() {
         return (None, check.findings);
     }
@@ -35,6 +36,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
     }
     let config = Config {
         listeners,
+        proxies,
         backlog: file.listen.backlog,
         tls: Tls { certificates, trust_list, request_client_certificate, min_version: file.tls.min_version },
         client_key,

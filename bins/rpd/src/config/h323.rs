@@ -8,7 +8,10 @@ use rp_route::{leg::Transport, network::Network};
 use serde::Deserialize;
 
 use super::{check::Check, file::File, listen::Listener, report::Finding, value::Text};
-use crate::protocol::{Kind, Protocol};
+use crate::{
+    protocol::{Kind, Protocol},
+    proxy_protocol::Version,
+};
 
 /// What only H.323 asks of a host.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +41,7 @@ pub struct H323Row {
     pub tcp: Option<NonZeroU16>,
     pub tls: Option<NonZeroU16>,
     pub networks: Option<Vec<Text<Network>>>,
+    pub send_proxy: Option<Version>,
     #[serde(default)]
     pub any_location: bool,
     #[serde(default)]

@@ -23,7 +23,10 @@ use super::{
     target_tls::{TargetTls, TargetTlsTable},
     value::{OneOrMany, Target, Text, yes},
 };
-use crate::protocol::{PerProtocol, Protocol};
+use crate::{
+    protocol::{PerProtocol, Protocol},
+    proxy_protocol::Version,
+};
 
 /// One row of the table of hosts, checked.
 #[derive(Clone, Debug)]
@@ -66,6 +69,8 @@ pub struct Service {
     pub ports: Ports,
     /// Who may use it; none: everybody.
     pub networks: Option<Networks>,
+    /// The PROXY header that each connection begins with.
+    pub send_proxy: Option<Version>,
 }
 
 /// `[[host]]`: one row of the table of hosts.
@@ -107,6 +112,7 @@ struct ServiceRow<'a> {
     span: Range<usize>,
     ports: Ports,
     networks: Option<&'a Vec<Text<Network>>>,
+    send_proxy: Option<Version>,
 }
 
 impl Check<'_> {
@@ -225,7 +231,8 @@ impl Check<'_> {
         let mut table = PerProtocol::default();
         for service in services(&host) {
             let networks = service.networks.map(|list| Networks::new(list.iter().map(|network| network.0)));
-            table[service.protocol] = Some(Service { ports: service.ports, networks });
+            table[service.protocol] =
+                Some(Service { ports: service.ports, networks, send_proxy: service.send_proxy });
         }
         Host {
             line,
@@ -244,21 +251,19 @@ impl Check<'_> {
 }
 
 fn services(host: &HostRow) -> Vec<ServiceRow<'_>> {
-    let row = |protocol, span, tcp: Option<NonZeroU16>, tls: Option<NonZeroU16>, networks| ServiceRow {
-        protocol,
-        span,
-        ports: Ports { tcp: tcp.map(NonZeroU16::get), tls: tls.map(NonZeroU16::get) },
-        networks,
+    let row = |protocol, span, tcp: Option<NonZeroU16>, tls: Option<NonZeroU16>, networks, send_proxy| {
+        let ports = Ports { tcp: tcp.map(NonZeroU16::get), tls: tls.map(NonZeroU16::get) };
+        ServiceRow { protocol, span, ports, networks, send_proxy }
     };
     let h323 = host.h323.as_ref().map(|s| (s.span(), s.get_ref()));
     let sip = host.sip.as_ref().map(|s| (s.span(), s.get_ref()));
     let ldap = host.ldap.as_ref().map(|s| (s.span(), s.get_ref()));
     let http = host.http.as_ref().map(|s| (s.span(), s.get_ref()));
     [
-        h323.map(|(span, s)| row(Protocol::H323, span, s.tcp, s.tls, s.networks.as_ref())),
-        sip.map(|(span, s)| row(Protocol::Sip, span, s.tcp, s.tls, s.networks.as_ref())),
-        ldap.map(|(span, s)| row(Protocol::Ldap, span, s.tcp, s.tls, s.networks.as_ref())),
-        http.map(|(span, s)| row(Protocol::Http, span, s.tcp, s.tls, s.networks.as_ref())),
+        h323.map(|(span, s)| row(Protocol::H323, span, s.tcp, s.tls, s.networks.as_ref(), s.send_proxy)),
+        sip.map(|(span, s)| row(Protocol::Sip, span, s.tcp, s.tls, s.networks.as_ref(), s.send_proxy)),
+        ldap.map(|(span, s)| row(Protocol::Ldap, span, s.tcp, s.tls, s.networks.as_ref(), s.send_proxy)),
+        http.map(|(span, s)| row(Protocol::Http, span, s.tcp, s.tls, s.networks.as_ref(), s.send_proxy)),
     ]
     .into_iter()
     .flatten()

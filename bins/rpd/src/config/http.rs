@@ -12,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{check::Check, report::Finding, value::Text};
+use crate::proxy_protocol::Version;
 
 /// What only HTTP asks of a host.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +63,7 @@ pub struct HttpRow {
     pub tcp: Option<NonZeroU16>,
     pub tls: Option<NonZeroU16>,
     pub networks: Option<Vec<Text<Network>>>,
+    pub send_proxy: Option<Version>,
     pub urls: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub encoded_slash: EncodedSlash,

@@ -8,6 +8,7 @@ use rp_route::network::Network;
 use serde::Deserialize;
 
 use super::value::Text;
+use crate::proxy_protocol::Version;
 
 /// `[ldap]`: what holds before a host is known.
 #[derive(Debug, Default, Deserialize)]
@@ -23,6 +24,7 @@ pub struct LdapRow {
     pub tcp: Option<NonZeroU16>,
     pub tls: Option<NonZeroU16>,
     pub networks: Option<Vec<Text<Network>>>,
+    pub send_proxy: Option<Version>,
     #[serde(default)]
     pub user_at_domain: bool,
     #[serde(default = "suspicious_results")]

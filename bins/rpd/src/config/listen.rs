@@ -4,13 +4,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use rp_route::network::{Network, Networks};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
     check::Check,
     host::HostRow,
-    value::{Bind, Binds, Target},
+    value::{Bind, Binds, Target, Text},
 };
 use crate::protocol::Kind;
 
@@ -21,6 +22,22 @@ pub struct Listener {
     pub kind: Kind,
     /// Where.
     pub address: SocketAddr,
+}
+
+/// The proxies in front of this one.
+#[derive(Clone, Debug, Default)]
+pub struct Proxies {
+    /// Who may say whom they speak for.
+    pub trusted: Networks,
+    /// Listeners where they say it by a PROXY header.
+    pub with_header: Vec<Kind>,
+}
+
+impl Proxies {
+    /// Whether a connection of this peer must begin with a PROXY header.
+    pub fn expect_header(&self, kind: Kind, peer: IpAddr) -> bool {
+        self.with_header.contains(&kind) && self.trusted.contains(peer)
+    }
 }
 
 /// `[listen]`: no port, no service.
@@ -37,6 +54,8 @@ pub struct ListenTable {
     pub https: Option<Spanned<Binds>>,
     pub ipv4: Spanned<bool>,
     pub ipv6: Spanned<bool>,
+    pub trusted_proxies: Vec<Text<Network>>,
+    pub proxy_protocol: Vec<Spanned<String>>,
     pub backlog: u16,
 }
 
@@ -53,6 +72,8 @@ impl Default for ListenTable {
             https: None,
             ipv4: Spanned::new(0..0, true),
             ipv6: Spanned::new(0..0, true),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
             backlog: 1024,
         }
     }
@@ -104,6 +125,31 @@ impl Check<'_> {
                 self.warning(binds.span(), message);
             }
         }
+    }
+
+    pub(super) fn proxies(&mut self, listen: &ListenTable, listeners: &[Listener]) -> Proxies {
+        let trusted = Networks::new(listen.trusted_proxies.iter().map(|network| network.0));
+        let mut with_header = Vec::new();
+        for name in &listen.proxy_protocol {
+            let Some(kind) = Kind::all().find(|kind| kind.as_str() == name.get_ref()) else {
+                let message = format!(
+                    "{:?} is no listener; write h323, h323s, sip, sips, ldap, ldaps, http or https",
+                    name.get_ref()
+                );
+                self.error(name.span(), message);
+                continue;
+            };
+            if listen.trusted_proxies.is_empty() {
+                let message = "proxy-protocol without trusted-proxies: nobody's header would be read; write trusted-proxies = [\"192.0.2.1\"]";
+                self.error(name.span(), message);
+            } else if !listeners.iter().any(|listener| listener.kind == kind) {
+                let message =
+                    format!("{kind} is not listened for; write listen.{kind}, or leave it out here");
+                self.warning(name.span(), message);
+            }
+            with_header.push(kind);
+        }
+        Proxies { trusted, with_header }
     }
 }
 

@@ -32,7 +32,7 @@ pub use host::{Host, Service};
 pub use http::{Http, Urls};
 pub use ldap::Ldap;
 pub use limits::{Idle, Keepalive, Limits};
-pub use listen::Listener;
+pub use listen::{Listener, Proxies};
 pub use log::{Format, Level, Log};
 pub use outline::{CertificateFiles, Outline, kinds_over_tls};
 pub use report::{Finding, Report, Severity, line_and_column};
@@ -45,6 +45,8 @@ pub use value::{Fingerprint, FromText, Size, Target};
 pub struct Config {
     /// Where to listen, and for what.
     pub listeners: Vec<Listener>,
+    /// Who may stand between the clients and these.
+    pub proxies: Proxies,
     /// Of each listening socket.
     pub backlog: u16,
     /// What TLS clients get to see.

@@ -8,6 +8,7 @@ use rp_route::network::Network;
 use serde::Deserialize;
 
 use super::value::Text;
+use crate::proxy_protocol::Version;
 
 /// `host.sip`.
 #[derive(Debug, Deserialize)]
@@ -16,4 +17,5 @@ pub struct SipRow {
     pub tcp: Option<NonZeroU16>,
     pub tls: Option<NonZeroU16>,
     pub networks: Option<Vec<Text<Network>>>,
+    pub send_proxy: Option<Version>,
 }

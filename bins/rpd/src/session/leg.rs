@@ -9,6 +9,7 @@ use crate::{
     connect::{self, connect},
     outcome::{Observation, Reason, Refusal},
     protocol::Protocol,
+    proxy_protocol::Addresses,
     state::Destination,
     stream::Stream,
 };
@@ -63,7 +64,8 @@ pub(super) async fn open(
     leg: Leg,
 ) -> Result<Stream, Unreachable> {
     let state = &session.state;
-    let stream = connect(destination, protocol, leg, &state.config.limits, &state.resolver)
+    let client = Addresses { source: session.facts.source, destination: session.facts.destination };
+    let stream = connect(destination, protocol, leg, &client, &state.config.limits, &state.resolver)
         .await
         .map_err(Unreachable)?;
     session.record.target = stream.peer().ok();

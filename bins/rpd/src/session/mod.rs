@@ -200,7 +200,14 @@ mod tests {
         let listener = crate::config::Listener { kind, address };
         let mut session = Session {
             socket: Some(socket),
-            facts: Facts { id: 1, listener, source: address, accepted: Instant::now() },
+            facts: Facts {
+                id: 1,
+                listener,
+                source: address,
+                destination: address,
+                via: None,
+                accepted: Instant::now(),
+            },
             state: Arc::new(State::build(config)),
             record: Record::default(),
             cancel: Arc::new(Cancel::new()),
@@ -208,7 +215,7 @@ mod tests {
         };
         let whole = size_of_val(&session.run());
         assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
-        assert!(size_of::<Session>() <= 336, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 376, "{}", size_of::<Session>());
         assert!(whole <= 352, "{whole}");
     }
 }
