@@ -1,6 +1,8 @@
 //! The corpus, and what the other implementations say of it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod sipx;
+
 use std::sync::LazyLock;
 
 use proptest::{prelude::*, sample::Index};
