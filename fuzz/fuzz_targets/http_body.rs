@@ -19,7 +19,7 @@ fn follow(pieces: &[&[u8]]) -> (Vec<u8>, Result<(), Invalid>) {
             match body.step(piece) {
                 Ok(Step::End) => return (content, Ok(())),
                 Ok(Step::More) => break,
-                Ok(Step::Skip(n)) => piece = &piece[n..],
+                Ok(Step::Skip(n) | Step::Trailer(n)) => piece = &piece[n..],
                 Ok(Step::Pass(n)) => {
                     content.extend_from_slice(&piece[..n]);
                     piece = &piece[n..];

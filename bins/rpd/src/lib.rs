@@ -12,6 +12,7 @@ mod connect;
 mod limits;
 pub mod logging;
 pub mod outcome;
+mod parked;
 pub mod protocol;
 mod proxy_protocol;
 mod scratch;

@@ -189,6 +189,8 @@ pub enum Reason {
     FirstMessageTimeout,
     /// Nothing came in time.
     Silent,
+    /// A message that had begun stood still.
+    TooSlow,
     /// The TLS handshake was not done in time.
     HandshakeTimeout,
     /// The TLS handshake failed.
@@ -234,6 +236,7 @@ impl Reason {
             // A client says this of a certificate of ours that ran out, and every phone would be banned.
             Self::HandshakeFailed
             | Self::TargetFailed
+            | Self::TooSlow
             | Self::SourceLimit
             // Whom it would speak against is not known.
             | Self::ProxyHeader => false,
@@ -254,6 +257,7 @@ impl Reason {
             Self::Misdirected => "misdirected",
             Self::FirstMessageTimeout => "first-message-timeout",
             Self::Silent => "silent",
+            Self::TooSlow => "too-slow",
             Self::HandshakeTimeout => "handshake-timeout",
             Self::HandshakeFailed => "handshake-failed",
             Self::TargetUnreachable => "target-unreachable",

@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
-    config::{Config, Host, Target},
+    config::{Config, Elsewhere, Host, Target},
     connect::Resolver,
+    parked::Parked,
     protocol::{Kind, PerProtocol, Protocol},
     tls,
 };
@@ -20,6 +21,8 @@ pub struct State {
     pub config: Config,
     /// DNS answers, kept for a while.
     pub resolver: Resolver,
+    /// Connections to targets that wait for another request.
+    pub parked: Arc<Parked>,
     /// One permit a TLS handshake in progress, over all workers.
     pub handshakes: Semaphore,
     /// For tags and the like, which nobody should foresee.
@@ -33,9 +36,25 @@ pub struct Destination {
     /// Its row.
     pub host: Arc<Host>,
     tls: Option<TlsConnector>,
+    /// Those of its URLs that lie elsewhere, in the order of `http.urls`.
+    elsewhere: Vec<Option<Arc<Destination>>>,
 }
 
 impl Destination {
+    fn new(config: &Config, host: Arc<Host>) -> Self {
+        let entries = host.http.urls.iter().flat_map(|urls| &urls.entries);
+        let elsewhere = entries.map(|entry| {
+            let host = Arc::new(at(&host, entry.elsewhere.as_ref()?));
+            Some(Arc::new(Self { tls: connector(config, &host), host, elsewhere: Vec::new() }))
+        });
+        Self { tls: connector(config, &host), elsewhere: elsewhere.collect(), host }
+    }
+
+    /// The target that this entry of `http.urls` has of its own.
+    pub fn elsewhere(&self, entry: usize) -> Option<&Arc<Destination>> {
+        self.elsewhere.get(entry)?.as_ref()
+    }
+
     /// How to speak TLS with it; none where it has no rule for its certificate.
     pub fn connector(&self) -> Option<&TlsConnector> {
         self.tls.as_ref()
@@ -56,8 +75,7 @@ impl State {
     pub fn build(config: Config) -> Self {
         let mut tables = PerProtocol::new(Protocol::ALL.map(|_| Table::new()));
         for host in &config.hosts {
-            let tls = tls::client_config(&config, host).map(TlsConnector::from);
-            let destination = Arc::new(Destination { host: host.clone(), tls });
+            let destination = Arc::new(Destination::new(&config, host.clone()));
             for protocol in Protocol::ALL {
                 insert(&mut tables[protocol], protocol, &destination);
             }
@@ -67,6 +85,7 @@ impl State {
             kinds.filter_map(|kind| Some((kind, tls::server_config(&config, kind)?.into()))).collect();
         Self {
             resolver: Resolver::default(),
+            parked: Arc::default(),
             random: RandomState::new(),
             handshakes: Semaphore::new(config.limits.handshakes as usize),
             tables,
@@ -84,6 +103,22 @@ impl State {
     pub fn acceptor(&self, kind: Kind) -> Option<&TlsAcceptor> {
         self.acceptors.iter().find(|(of, _)| *of == kind).map(|(_, acceptor)| acceptor)
     }
+}
+
+fn connector(config: &Config, host: &Host) -> Option<TlsConnector> {
+    tls::client_config(config, host).map(TlsConnector::from)
+}
+
+/// The same host with another target for HTTP.
+fn at(host: &Host, elsewhere: &Elsewhere) -> Host {
+    let mut host = host.clone();
+    if let Some(service) = &mut host.services[Protocol::Http] {
+        service.ports = elsewhere.ports;
+    }
+    host.targets.clone_from(&elsewhere.targets);
+    host.tls.clone_from(&elsewhere.tls);
+    host.http.urls = None;
+    host
 }
 
 /// A name is in the table of a protocol only if the host forwards it: hosts may share a name and divide the

@@ -5,15 +5,19 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use rp_route::leg::Transport;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::TlsStream;
+
+use crate::scratch;
 
 /// A connection to a client or a target.
 #[derive(Debug)]
@@ -47,6 +51,27 @@ impl Stream {
     /// The socket's, when it is not connected any more.
     pub fn peer(&self) -> io::Result<SocketAddr> {
         self.socket().peer_addr()
+    }
+}
+
+impl Stream {
+    /// Our own address on it, as text.
+    pub fn local(&self) -> Option<String> {
+        Some(self.socket().local_addr().ok()?.ip().to_canonical().to_string())
+    }
+
+    /// Nothing has come that was not asked for, not even the end. What has come is lost.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        scratch::poll_read_with(self, &mut cx, |_, _| ()).is_pending()
+    }
+
+    /// Makes the end of a connection in clear a reset, so that nobody takes it for the end of a message. Over TLS the
+    /// missing close_notify says the same.
+    pub fn end_by_reset(&self) {
+        if let Self::Tcp(stream) = self {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 

@@ -111,6 +111,69 @@ fn errors_of_meaning_name_place_and_remedy() {
             "an entry begins with `/` | write `/PBX0`",
         ),
         (
+            format!("{web}{host}http = {{ tcp = 80, urls = [{{ prefix = \"/a\", tcp = 81 }}] }}\n"),
+            "6 error: the entry has a port or verify, but no target | write target",
+        ),
+        (
+            format!(
+                "{web}{host}http = {{ tcp = 80, urls = [{{ prefix = \"/a\", target = \"10.0.0.2\" }}] }}\n"
+            ),
+            "6 error: the entry has a target without a port | write tcp = 80",
+        ),
+        (
+            format!(
+                "{web}{host}http = {{ tcp = 80, urls = [{{ prefix = \"/a\", target = \"10.0.0.2\", tls = 443 }}] }}\n"
+            ),
+            "6 error: the entry has a tls port, but nothing says how",
+        ),
+        (
+            format!(
+                "{web}{host}http = {{ tcp = 80, urls = [{{ prefix = \"/a\", target = \"10.0.0.2\", tls = 443, verify = \"fingerprint\" }}] }}\n"
+            ),
+            "6 error: verify = \"fingerprint\" needs the fingerprints",
+        ),
+        (
+            format!(
+                "{web}{host}http = {{ tcp = 80, urls = [{{ prefix = \"/a\", target = \"127.0.0.1\", tcp = 8080 }}] }}\n"
+            ),
+            "127.0.0.1:8080 is our own listener http",
+        ),
+        (
+            format!(
+                "{web}{host}http = {{ tcp = 80, urls = [{{ prefix = \"a\", target = \"10.0.0.2\", tcp = 80 }}] }}\n"
+            ),
+            "an entry begins with `/` | write `/a`",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80, urls = [5] }}\n"),
+            "the beginning of a path, or a table such as",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80, urls = [\"/a\", \"/b\", \"/a\"] }}\n"),
+            "6 warning: \"/a\" is in the list already",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80, methods = [\"GET\", \"get\"] }}\n"),
+            "6 error: \"get\" is no method that gets through | write one in capitals",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80, methods = [] }}\n"),
+            "6 error: methods = [] allows no request",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80, redirect-port = 453 }}\n"),
+            "6 error: redirect-port without redirect | write redirect = \"https\"",
+        ),
+        (
+            format!("{web}{host}http = {{ tcp = 80, redirect = \"https\" }}\n"),
+            "6 warning: redirect = \"https\", but https is not listened for",
+        ),
+        (format!("{web}{host}http = {{ tcp = 80, via = \"a b\" }}\n"), "6 error: \"a b\" is no name for Via"),
+        (
+            format!("{web}{host}http = {{ tcp = 80, count-status = [401, 200] }}\n"),
+            "6 error: 200 is no status of a refusal | write some of 400 to 599",
+        ),
+        (
             format!("{web}{host}http = {{ tcp = 80, urls = [] }}\n"),
             "6 warning: urls = [] allows no URL at all",
         ),
@@ -281,6 +344,7 @@ fn every_key_is_described() {
         "[[host]]\ntarget = \"a\"\nsip = { @ }",
         "[[host]]\ntarget = \"a\"\nldap = { @ }",
         "[[host]]\ntarget = \"a\"\nhttp = { @ }",
+        "[[host]]\ntarget = \"a\"\nhttp = { urls = [{ @ }] }",
         "[[host]]\ntarget = \"a\"\ntls = { @ }",
         "[ldap]\n@",
         "[limits]\n@",

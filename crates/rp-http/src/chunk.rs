@@ -20,8 +20,8 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Follows a body and holds none of it.
 ///
-/// Chunks are taken apart; extensions and trailers are checked and left out (RFC 9112 7.1.1 and 7.1.2 let
-/// recipients do so). However the input is cut, the same octets pass.
+/// Chunks are taken apart; extensions are checked and left out (RFC 9112 7.1.1 lets recipients do so), and trailers
+/// are told apart, so that they can be. However the input is cut, the same octets pass.
 ///
 /// ```
 /// use rp_http::{Body, Framing, Step};
@@ -31,7 +31,7 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// let mut passed = Vec::new();
 /// loop {
 ///     match body.step(received)? {
-///         Step::Skip(n) => received = &received[n..],
+///         Step::Skip(n) | Step::Trailer(n) => received = &received[n..],
 ///         Step::Pass(n) => {
 ///             passed.extend_from_slice(&received[..n]);
 ///             received = &received[n..];
@@ -58,6 +58,9 @@ pub enum Step {
     Skip(usize),
     /// So many are content: pass them on.
     Pass(usize),
+    /// So many belong to the lines of trailer fields (RFC 9112 7.1.2), of which there are at most 8 KiB: leave them
+    /// out, or keep them for [`forward::trailers`](crate::forward::trailers).
+    Trailer(usize),
     /// The body is over: what comes now is the next message.
     End,
     /// There are none: read on.
@@ -90,7 +93,7 @@ impl Body {
                 Err((reason, at)) => return Err(self.break_with(reason, at)),
             },
         };
-        if let Step::Skip(n) | Step::Pass(n) = step {
+        if let Step::Skip(n) | Step::Pass(n) | Step::Trailer(n) = step {
             self.offset = self.offset.saturating_add(u64::try_from(n).unwrap_or(u64::MAX));
         }
         if self.has_ended() {
@@ -216,13 +219,15 @@ impl Decoder {
             }
             return Ok(Step::Pass(n));
         }
+        let trailer = input.first().is_some_and(|&octet| self.at.is_trailer(octet));
+        let step = if trailer { Step::Trailer } else { Step::Skip };
         for (index, &octet) in input.iter().enumerate() {
-            if matches!(self.at, At::Data | At::End) {
-                return Ok(Step::Skip(index));
+            if matches!(self.at, At::Data | At::End) || self.at.is_trailer(octet) != trailer {
+                return Ok(step(index));
             }
             self.take(octet).map_err(|reason| (reason, index))?;
         }
-        Ok(Step::Skip(input.len()))
+        Ok(step(input.len()))
     }
 
     /// Takes one octet of framing.
@@ -301,6 +306,15 @@ impl At {
             self,
             Self::TrailerStart | Self::TrailerName | Self::TrailerValue | Self::TrailerLf | Self::LastLf
         )
+    }
+
+    /// Whether `octet`, coming now, is part of a trailer's line, and not of the empty one that ends the body.
+    fn is_trailer(self, octet: u8) -> bool {
+        match self {
+            Self::TrailerStart => octet != b'\r',
+            Self::TrailerName | Self::TrailerValue | Self::TrailerLf => true,
+            _ => false,
+        }
     }
 
     /// `chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 7.1.1). Whoever

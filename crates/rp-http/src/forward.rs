@@ -110,6 +110,18 @@ pub fn switching(response: &Response<'_>, sink: &mut impl FnMut(&[u8])) {
     sink(b"\r\n");
 }
 
+/// Writes the end of a chunked body with those of these trailers, lines as [`Step::Trailer`](crate::Step::Trailer)
+/// gave them, that may still say something behind the body (RFC 9110 6.5.1).
+pub fn trailers(lines: &[u8], sink: &mut impl FnMut(&[u8])) {
+    sink(b"0\r\n");
+    for (name, value) in Fields::new(lines) {
+        if may_trail(name) {
+            line(name, value, sink);
+        }
+    }
+    sink(b"\r\n");
+}
+
 /// Writes an answer of our own, with its text.
 pub fn answer(answer: &Answer<'_>, client: Client, sink: &mut impl FnMut(&[u8])) {
     status_line(answer.status, reason_phrase(answer.status).as_bytes(), sink);
@@ -270,6 +282,32 @@ fn is_own_in_requests(name: &[u8]) -> bool {
 /// Fields of an answer that are written anew or end here. Alt-Svc would lead clients around the proxy.
 fn is_own_in_responses(name: &[u8]) -> bool {
     is_hop_by_hop(name) || reads_as(name, b"alt-svc")
+}
+
+/// Whoever merges trailers into the head must not get anything that frames, routes, logs in, or tells of the client.
+fn may_trail(name: &[u8]) -> bool {
+    const NEVER: [&[u8]; 16] = [
+        b"age",
+        b"authentication-info",
+        b"authorization",
+        b"cache-control",
+        b"cookie",
+        b"date",
+        b"expect",
+        b"expires",
+        b"location",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"set-cookie",
+        b"set-cookie2",
+        b"vary",
+        b"via",
+        b"www-authenticate",
+    ];
+    !is_own_in_requests(name)
+        && !is_own_in_responses(name)
+        && !has_prefix(name, b"content-")
+        && !NEVER.iter().any(|never| reads_as(name, never))
 }
 
 fn is_hop_by_hop(name: &[u8]) -> bool {

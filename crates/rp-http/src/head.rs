@@ -67,6 +67,13 @@ pub fn extract(input: &[u8]) -> Result<Key<'_>, Error> {
     within_limit(input, read)
 }
 
+/// Whether a request with this method can be read: `[A-Z][A-Z-]{0,31}`, and neither CONNECT, TRACE nor PRI.
+pub fn is_method(method: &[u8]) -> bool {
+    let forbidden = matches!(method, b"CONNECT" | b"TRACE" | b"PRI");
+    let [b'A'..=b'Z', others @ ..] = method else { return false };
+    !forbidden && method.len() <= MAX_METHOD && others.iter().all(|octet| matches!(octet, b'A'..=b'Z' | b'-'))
+}
+
 impl Head<'_> {
     /// The request asks for a WebSocket (RFC 6455 4.1): HTTP/1.1, GET, no body, `upgrade` in Connection and
     /// `websocket` in Upgrade. Any other Upgrade is as if it were not there (RFC 9110 7.8).
@@ -78,6 +85,12 @@ impl Head<'_> {
     /// too.
     pub fn keeps_alive(&self) -> bool {
         self.connection.keeps_alive(self.version)
+    }
+
+    /// The client takes trailers behind a chunked body (RFC 9110 10.1.4).
+    pub fn takes_trailers(&self) -> bool {
+        self.version == Version::Http11
+            && self.fields.all(b"te").flat_map(elements).any(|e| e.eq_ignore_ascii_case(b"trailers"))
     }
 
     /// The client waits for an interim answer before it sends the body (RFC 9110 10.1.1).
@@ -215,9 +228,7 @@ fn read_method<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Error> {
         // RFC 9113 3.4: the preface of HTTP/2 without negotiation.
         b"PRI" => Err(start.refuse(Reason::VersionUnsupported)),
         // Methods are case-sensitive; servers that do not know it would read `get` as GET.
-        [b'A'..=b'Z', others @ ..] if others.iter().all(|octet| matches!(octet, b'A'..=b'Z' | b'-')) => {
-            Ok(method)
-        }
+        _ if is_method(method) => Ok(method),
         _ => Err(start.refuse(Reason::MethodUnknown)),
     }
 }

@@ -113,7 +113,7 @@ fn body(mut input: &[u8], framing: Framing) -> Option<(Vec<u8>, usize)> {
         let n = match body.step(input).ok()? {
             Step::End => return Some((content, end)),
             Step::More => return None,
-            Step::Skip(n) => n,
+            Step::Skip(n) | Step::Trailer(n) => n,
             Step::Pass(n) => {
                 content.extend_from_slice(&input[..n]);
                 n

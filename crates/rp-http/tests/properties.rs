@@ -120,7 +120,7 @@ fn follow(pieces: &[&[u8]], framing: ResponseFraming) -> (Vec<u8>, Result<usize,
             let n = match body.step(piece) {
                 Ok(Step::End) => return (content, Ok(total - taken)),
                 Ok(Step::More) => break,
-                Ok(Step::Skip(n)) => n,
+                Ok(Step::Skip(n) | Step::Trailer(n)) => n,
                 Ok(Step::Pass(n)) => {
                     content.extend_from_slice(&piece[..n]);
                     n

@@ -177,7 +177,7 @@ impl Check<'_> {
             self.target_tls(tls);
         }
         if let Some(http) = &host.http {
-            self.urls(http.get_ref());
+            self.http(http.get_ref(), listeners);
         }
         if tells_a_secret(&host.comment) {
             self.warning(row.span(), "the comment looks as if it held a password: comments are shown in the log and on the page; leave it out");
@@ -241,7 +241,7 @@ impl Check<'_> {
             services: table,
             h323: host.h323.map(|row| row.get_ref().into()).unwrap_or_default(),
             ldap: host.ldap.map(|row| row.get_ref().into()).unwrap_or_default(),
-            http: host.http.map(|row| row.get_ref().into()).unwrap_or_default(),
+            http: host.http.map(|row| self.build_http(row.into_inner())).unwrap_or_default(),
             comment: host.comment,
             default: host.default.into_iter().map(Spanned::into_inner).collect(),
             tls: host.tls.and_then(|tls| self.load_target_tls(tls.into_inner())),

@@ -4,55 +4,69 @@
 
 use std::num::NonZeroU16;
 
-use rp_route::{
-    network::Network,
-    url::{self, Nearest, Prefixes},
-};
+use rp_http::head::is_method;
+use rp_route::{leg::Transport, network::Network};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{check::Check, report::Finding, value::Text};
-use crate::proxy_protocol::Version;
+use super::{
+    check::Check,
+    listen::Listener,
+    report::Finding,
+    urls::{UrlRow, Urls},
+    value::{Size, Text},
+};
+use crate::{
+    protocol::{Kind, Protocol},
+    proxy_protocol::Version,
+};
 
 /// What only HTTP asks of a host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Http {
     /// Whether `%2f` in a path is passed.
     pub encoded_slash: bool,
     /// The allowed URLs; none: every URL.
     pub urls: Option<Urls>,
+    /// The allowed methods; none: every method.
+    pub methods: Option<Vec<String>>,
+    /// The largest body of a request.
+    pub max_body: Option<u64>,
+    /// What comes in clear is sent to https.
+    pub redirect: Option<Redirect>,
+    /// Whether the service gets Forwarded (RFC 7239) too.
+    pub forwarded: bool,
+    /// Our name in Via.
+    pub via: Option<String>,
+    /// Whether a leg serves one client after another.
+    pub reuse: bool,
+    /// Statuses of the service that may speak against a client.
+    pub count_status: Vec<u16>,
+    /// Whether our own address stands in X-Forwarded-For behind the client's.
+    pub append_own_address: bool,
 }
 
-/// The allowed URLs of a host.
-#[derive(Clone, Debug)]
-pub struct Urls {
-    /// The compiled matcher.
-    pub matcher: Prefixes,
-    /// The entries as written, in the matcher's order.
-    pub entries: Vec<String>,
+/// Where clients in clear are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// The port that https has for them, if not the usual one.
+    pub port: Option<u16>,
 }
 
-impl Urls {
-    /// Why no entry allows this path, for the log.
-    pub fn why_not(&self, path: &[u8]) -> String {
-        let entry = |at: usize| self.entries.get(at).map_or("", String::as_str);
-        match self.matcher.nearest(path) {
-            Some(Nearest::ClosingSlash(at)) => {
-                format!("the entry {:?} ends in /, so it allows no further /", entry(at))
-            }
-            Some(Nearest::Head(at)) => format!("the nearest entry is {:?}", entry(at)),
-            None => "urls is empty".to_owned(),
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            encoded_slash: false,
+            urls: None,
+            methods: None,
+            max_body: None,
+            redirect: None,
+            forwarded: false,
+            via: None,
+            reuse: true,
+            count_status: count_status(),
+            append_own_address: false,
         }
-    }
-}
-
-impl From<&HttpRow> for Http {
-    fn from(row: &HttpRow) -> Self {
-        let urls = row.urls.as_ref().map(|urls| {
-            let entries: Vec<String> = urls.get_ref().iter().map(|entry| entry.get_ref().clone()).collect();
-            Urls { matcher: Prefixes::new(entries.iter().map(String::as_bytes)), entries }
-        });
-        Self { encoded_slash: row.encoded_slash == EncodedSlash::Pass, urls }
     }
 }
 
@@ -64,9 +78,22 @@ pub struct HttpRow {
     pub tls: Option<NonZeroU16>,
     pub networks: Option<Vec<Text<Network>>>,
     pub send_proxy: Option<Version>,
-    pub urls: Option<Spanned<Vec<Spanned<String>>>>,
+    pub urls: Option<Spanned<Vec<Spanned<UrlRow>>>>,
     #[serde(default)]
     pub encoded_slash: EncodedSlash,
+    pub methods: Option<Spanned<Vec<Spanned<String>>>>,
+    pub max_body: Option<Text<Size>>,
+    pub redirect: Option<Spanned<RedirectTo>>,
+    pub redirect_port: Option<Spanned<NonZeroU16>>,
+    #[serde(default)]
+    pub forwarded: bool,
+    pub via: Option<Spanned<String>>,
+    #[serde(default)]
+    pub reuse: Reuse,
+    #[serde(default = "count_status_row")]
+    pub count_status: Vec<Spanned<u16>>,
+    #[serde(default)]
+    pub append_own_address: bool,
 }
 
 /// What becomes of `%2f` in a path.
@@ -78,26 +105,99 @@ pub enum EncodedSlash {
     Pass,
 }
 
+/// Where clients in clear are sent.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum RedirectTo {
+    Https,
+}
+
+/// Whether a leg serves one client after another.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reuse {
+    #[default]
+    Allow,
+    Never,
+}
+
+/// Wrong credentials, and what is forbidden.
+fn count_status() -> Vec<u16> {
+    vec![401, 403]
+}
+
+fn count_status_row() -> Vec<Spanned<u16>> {
+    count_status().into_iter().map(|status| Spanned::new(0..0, status)).collect()
+}
+
 impl Check<'_> {
-    pub(super) fn urls(&mut self, http: &HttpRow) {
-        let Some(urls) = &http.urls else { return };
-        if urls.get_ref().is_empty() {
-            self.findings.push(Finding::warning(
-                urls.span(),
-                "urls = [] allows no URL at all; leave the key out to allow every URL",
-            ));
-        }
-        for entry in urls.get_ref() {
-            let pass = http.encoded_slash == EncodedSlash::Pass;
-            let path = entry.get_ref().split('?').next().unwrap_or_default();
-            if let Err(fault) = url::check(entry.get_ref(), pass) {
-                self.error(entry.span(), fault.to_string());
-            } else if let Err(fault) = rp_http::target::check_path(path.as_bytes()) {
+    pub(super) fn http(&mut self, http: &HttpRow, listeners: &[Listener]) {
+        self.urls(http, listeners);
+        if let Some(methods) = &http.methods {
+            if methods.get_ref().is_empty() {
                 self.error(
-                    entry.span(),
-                    format!("no request with this path gets through: {}", fault.reason.words()),
+                    methods.span(),
+                    "methods = [] allows no request at all; leave the key out to allow every method",
                 );
             }
+            for method in methods.get_ref().iter().filter(|method| !is_method(method.get_ref().as_bytes())) {
+                let message = format!(
+                    "{:?} is no method that gets through; write one in capitals such as \"GET\", and neither CONNECT nor TRACE",
+                    method.get_ref()
+                );
+                self.error(method.span(), message);
+            }
+        }
+        if let Some(port) = &http.redirect_port
+            && http.redirect.is_none()
+        {
+            self.error(port.span(), "redirect-port without redirect; write redirect = \"https\" too");
+        }
+        let https = Kind { protocol: Protocol::Http, transport: Transport::Tls };
+        if let Some(redirect) = &http.redirect
+            && !listeners.iter().any(|listener| listener.kind == https)
+        {
+            let message =
+                "redirect = \"https\", but https is not listened for; write https = 443 in [listen]";
+            self.findings.push(Finding::warning(redirect.span(), message));
+        }
+        if let Some(via) = &http.via
+            && !is_pseudonym(via.get_ref())
+        {
+            self.error(
+                via.span(),
+                format!(
+                    "{:?} is no name for Via; write one of letters, digits, - and . such as \"edge\"",
+                    via.get_ref()
+                ),
+            );
+        }
+        for status in http.count_status.iter().filter(|status| !(400..=599).contains(status.get_ref())) {
+            let message = format!("{} is no status of a refusal; write some of 400 to 599", status.get_ref());
+            self.error(status.span(), message);
         }
     }
+
+    /// Builds a table that [`Check::http`] has found sound.
+    pub(super) fn build_http(&mut self, row: HttpRow) -> Http {
+        let port = row.redirect_port.map(|port| port.into_inner().get());
+        Http {
+            encoded_slash: row.encoded_slash == EncodedSlash::Pass,
+            urls: row.urls.map(|urls| self.build_urls(urls.into_inner())),
+            methods: row.methods.map(|list| list.into_inner().into_iter().map(Spanned::into_inner).collect()),
+            max_body: row.max_body.map(|Text(Size(octets))| octets as u64),
+            redirect: row.redirect.map(|_| Redirect { port }),
+            forwarded: row.forwarded,
+            via: row.via.map(Spanned::into_inner),
+            reuse: row.reuse == Reuse::Allow,
+            count_status: row.count_status.into_iter().map(Spanned::into_inner).collect(),
+            append_own_address: row.append_own_address,
+        }
+    }
+}
+
+/// `pseudonym = token` (RFC 9110 7.6.3), of characters that mean nothing elsewhere.
+fn is_pseudonym(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_'))
 }

@@ -35,6 +35,11 @@ pub struct Limits {
     pub http_head: Duration,
     #[serde(deserialize_with = "text")]
     pub http_response: Duration,
+    /// Octets a second that a client sends or takes at least, while it is waited for.
+    #[serde(deserialize_with = "text")]
+    pub http_body_rate: Size,
+    #[serde(deserialize_with = "text")]
+    pub http_parked: Duration,
     #[serde(deserialize_with = "sip_head")]
     pub sip_head: Size,
     #[serde(deserialize_with = "text")]
@@ -55,6 +60,8 @@ impl Default for Limits {
             keepalive: Keepalive::default(),
             http_head: Duration::from_secs(10),
             http_response: Duration::from_secs(60),
+            http_body_rate: Size(500),
+            http_parked: Duration::from_secs(30),
             sip_head: Size(16 * 1024),
             drain: Duration::from_secs(30),
         }

@@ -19,6 +19,7 @@ mod report;
 mod sip;
 mod target_tls;
 mod tls;
+mod urls;
 mod value;
 
 use std::{path::Path, sync::Arc};
@@ -29,7 +30,7 @@ use rustls::sign::CertifiedKey;
 pub use engine::Runtime;
 pub use h323::H323;
 pub use host::{Host, Service};
-pub use http::{Http, Urls};
+pub use http::{Http, Redirect};
 pub use ldap::Ldap;
 pub use limits::{Idle, Keepalive, Limits};
 pub use listen::{Listener, Proxies};
@@ -38,6 +39,7 @@ pub use outline::{CertificateFiles, Outline, kinds_over_tls};
 pub use report::{Finding, Report, Severity, line_and_column};
 pub use target_tls::{TargetTls, Verify};
 pub use tls::{Tls, TlsVersion};
+pub use urls::{Elsewhere, UrlEntry, Urls};
 pub use value::{Fingerprint, FromText, Size, Target};
 
 /// A whole configuration, every value checked.

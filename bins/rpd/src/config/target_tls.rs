@@ -62,28 +62,40 @@ pub enum VerifyMode {
 impl Check<'_> {
     pub(super) fn target_tls(&mut self, tls: &Spanned<TargetTlsTable>) {
         let row = tls.get_ref();
-        match row.verify.get_ref() {
-            VerifyMode::TrustList if row.trust.is_empty() => {
-                self.error(row.verify.span(), "verify = \"trust-list\" needs the certificates to trust; write trust = [\"trust/ca.pem\"]");
+        self.target_verify(&row.verify, row.trust.is_empty(), row.fingerprints.as_ref());
+        self.target_server_name(row.server_name.as_ref());
+    }
+
+    /// Each rule needs its data.
+    pub(super) fn target_verify(
+        &mut self,
+        verify: &Spanned<VerifyMode>,
+        trusts_nobody: bool,
+        fingerprints: Option<&Spanned<OneOrMany<Fingerprint>>>,
+    ) {
+        match verify.get_ref() {
+            VerifyMode::TrustList if trusts_nobody => {
+                self.error(verify.span(), "verify = \"trust-list\" needs the certificates to trust; write trust = [\"trust/ca.pem\"]");
             }
-            VerifyMode::Fingerprint
-                if row.fingerprints.as_ref().is_none_or(|list| list.get_ref().0.is_empty()) =>
-            {
+            VerifyMode::Fingerprint if fingerprints.is_none_or(|list| list.get_ref().0.is_empty()) => {
                 self.error(
-                    row.verify.span(),
+                    verify.span(),
                     "verify = \"fingerprint\" needs the fingerprints; write fingerprints = [\"sha256:…\"]",
                 );
             }
             VerifyMode::None => self.findings.push(Finding::warning(
-                row.verify.span(),
+                verify.span(),
                 "verify = \"none\": whoever answers at the target's address is taken for it",
             )),
             VerifyMode::TrustList | VerifyMode::Fingerprint => {}
         }
-        if let Some(name) = &row.server_name
+    }
+
+    pub(super) fn target_server_name(&mut self, name: Option<&Spanned<Text<Name>>>) {
+        if let Some(name) = name
             && (!name.get_ref().0.is_dns() || name.get_ref().0.is_wildcard())
         {
-            self.error(name.span(), "tls.server-name is a DNS name; write \"pbx.example.com\"");
+            self.error(name.span(), "server-name is a DNS name; write \"pbx.example.com\"");
         }
     }
 

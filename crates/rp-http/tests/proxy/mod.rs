@@ -118,7 +118,9 @@ impl Proxy {
                         self.refuse(invalid.status());
                         return false;
                     }
-                    Ok(Step::Skip(n)) => self.unread.drain(..n).take(0).collect::<Vec<u8>>(),
+                    Ok(Step::Skip(n) | Step::Trailer(n)) => {
+                        self.unread.drain(..n).take(0).collect::<Vec<u8>>()
+                    }
                     Ok(Step::Pass(n)) => self.unread.drain(..n).collect(),
                 };
                 if let Ok(forwarded) = &mut verdict {
@@ -195,7 +197,7 @@ impl Proxy {
         self.outcome.complete = loop {
             match body.step(rest) {
                 Ok(Step::End) => break true,
-                Ok(Step::Skip(n)) => rest = &rest[n..],
+                Ok(Step::Skip(n) | Step::Trailer(n)) => rest = &rest[n..],
                 Ok(Step::Pass(n)) => {
                     if framing == ResponseFraming::Chunked {
                         sink(chunk::SizeLine::new(n).as_bytes());

@@ -33,7 +33,7 @@ fn body_len(mut body: Body, input: &[u8]) -> Option<usize> {
     let mut used = 0;
     loop {
         match body.step(input.get(used..)?) {
-            Ok(Step::Skip(n) | Step::Pass(n)) => used += n,
+            Ok(Step::Skip(n) | Step::Pass(n) | Step::Trailer(n)) => used += n,
             Ok(Step::End) => return Some(used),
             Ok(Step::More) | Err(_) => return None,
         }

@@ -1,0 +1,104 @@
+//! Connections to targets that wait for another HTTP request, of whichever client.
+//!
+//! They belong to one state, so that a reload leaves those behind that were made by other rules. Each stays with the
+//! worker whose runtime watches it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread::{self, ThreadId},
+    time::{Duration, Instant},
+};
+
+use rp_route::leg::Leg;
+use tokio::time::sleep_until;
+
+use crate::{state::Destination, stream::Stream};
+
+/// All of them.
+#[derive(Default)]
+pub struct Parked(Mutex<HashMap<ThreadId, Worker>>);
+
+/// Those of one worker, the one that has waited longest first.
+#[derive(Default)]
+struct Worker {
+    waiting: VecDeque<Waiting>,
+    /// A task watches over their time.
+    swept: bool,
+}
+
+struct Waiting {
+    stream: Stream,
+    destination: Arc<Destination>,
+    leg: Leg,
+    until: Instant,
+}
+
+impl Waiting {
+    fn leads_to(&self, destination: &Arc<Destination>, leg: Leg) -> bool {
+        Arc::ptr_eq(&self.destination, destination) && self.leg == leg
+    }
+}
+
+impl Parked {
+    /// Takes one that leads there and on which nothing has come, the one used last first.
+    pub fn take(&self, destination: &Arc<Destination>, leg: Leg) -> Option<Stream> {
+        loop {
+            let mut stream = self.take_any(destination, leg)?;
+            if stream.is_quiet() {
+                return Some(stream);
+            }
+        }
+    }
+
+    fn take_any(&self, destination: &Arc<Destination>, leg: Leg) -> Option<Stream> {
+        let mut workers = self.lock();
+        let waiting = &mut workers.get_mut(&thread::current().id())?.waiting;
+        let at = waiting.iter().rposition(|waiting| waiting.leads_to(destination, leg))?;
+        waiting.remove(at).map(|waiting| waiting.stream)
+    }
+
+    /// Keeps `stream` for so long.
+    pub fn park(self: &Arc<Self>, stream: Stream, destination: Arc<Destination>, leg: Leg, time: Duration) {
+        let id = thread::current().id();
+        let mut workers = self.lock();
+        let worker = workers.entry(id).or_default();
+        worker.waiting.push_back(Waiting { stream, destination, leg, until: Instant::now() + time });
+        let surplus = (worker.waiting.len() > AT_MOST).then(|| worker.waiting.pop_front());
+        let unwatched = !mem::replace(&mut worker.swept, true);
+        drop(workers);
+        drop(surplus);
+        if unwatched {
+            tokio::spawn(sweep(Arc::downgrade(self), id));
+        }
+    }
+
+    /// Closes those whose time is over, and says when that of the next one is; none is left otherwise.
+    fn close_old(&self, id: ThreadId) -> Option<Instant> {
+        let now = Instant::now();
+        let mut workers = self.lock();
+        let worker = workers.get_mut(&id)?;
+        let old = worker.waiting.partition_point(|waiting| waiting.until <= now);
+        let old: Vec<Waiting> = worker.waiting.drain(..old).collect();
+        let next = worker.waiting.front().map(|waiting| waiting.until);
+        worker.swept = next.is_some();
+        drop(workers);
+        drop(old);
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ThreadId, Worker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs while one waits on this worker.
+async fn sweep(parked: Weak<Parked>, id: ThreadId) {
+    while let Some(next) = parked.upgrade().and_then(|parked| parked.close_old(id)) {
+        sleep_until(next.into()).await;
+    }
+}
+
+/// On each worker. They come beside the connections that `limits.max-connections` counts.
+const AT_MOST: usize = 64;

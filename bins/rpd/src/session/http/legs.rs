@@ -1,0 +1,91 @@
+//! The legs of one client connection: one that stays with it, and those that are left for others.
+
+use std::sync::Arc;
+
+use rp_route::leg::Leg;
+
+use super::route::Way;
+use crate::{
+    cancel::Request,
+    config::Host,
+    protocol::Protocol,
+    session::{Session, leg},
+    state::Destination,
+    stream::Stream,
+};
+
+/// A connection to a target.
+pub(super) struct Upstream {
+    pub(super) stream: Stream,
+    destination: Arc<Destination>,
+    leg: Leg,
+    /// It has had requests before.
+    pub(super) used: bool,
+    /// A login holds for the connection (RFC 4559 6), so that it is this client's alone.
+    pub(super) bound: bool,
+}
+
+impl Upstream {
+    fn new(stream: Stream, way: &Way, used: bool) -> Self {
+        Self { stream, destination: way.destination.clone(), leg: way.leg, used, bound: false }
+    }
+
+    /// Whose it is.
+    pub(super) fn host(&self) -> &Host {
+        &self.destination.host
+    }
+
+    fn leads(&self, way: &Way) -> bool {
+        Arc::ptr_eq(&self.destination, &way.destination) && self.leg == way.leg
+    }
+
+    /// Leaves it to whoever comes next, unless it is this client's alone.
+    fn park(self, session: &Session) {
+        let ours_alone = self.bound || !self.destination.host.http.reuse;
+        if !ours_alone && session.cancel.request() == Request::None {
+            let time = session.state.config.limits.http_parked;
+            session.state.parked.park(self.stream, self.destination, self.leg, time);
+        }
+    }
+}
+
+/// The leg that stays with the client as long as its requests lead to the same place.
+#[derive(Default)]
+pub(super) struct Legs(Option<Upstream>);
+
+impl Legs {
+    /// A leg that has been used before: the client's own, or one that was left.
+    pub(super) fn reuse(&mut self, session: &Session, way: &Way) -> Option<Upstream> {
+        let mut kept = self.0.take();
+        if let Some(elsewhere) = kept.take_if(|kept| !kept.leads(way)) {
+            elsewhere.park(session);
+        }
+        // What has come since the last answer would be taken for the next one.
+        if let Some(own) = kept.and_then(|mut kept| kept.stream.is_quiet().then_some(kept)) {
+            return Some(own);
+        }
+        let stream = session.state.parked.take(&way.destination, way.leg)?;
+        Some(Upstream::new(stream, way, true))
+    }
+
+    /// A new one.
+    ///
+    /// # Errors
+    /// No target took it.
+    pub(super) async fn open(session: &mut Session, way: &Way) -> Result<Upstream, leg::Unreachable> {
+        let stream = leg::open(session, Protocol::Http, &way.destination, way.leg).await?;
+        Ok(Upstream::new(stream, way, false))
+    }
+
+    /// Keeps a leg that takes another request.
+    pub(super) fn keep(&mut self, upstream: Upstream) {
+        self.0 = Some(Upstream { used: true, ..upstream });
+    }
+
+    /// The client is gone.
+    pub(super) fn leave(self, session: &Session) {
+        if let Some(kept) = self.0 {
+            kept.park(session);
+        }
+    }
+}

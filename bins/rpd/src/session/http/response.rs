@@ -1,0 +1,247 @@
+//! The answer of an exchange, on its way to the client.
+
+use std::{
+    io, mem,
+    task::{Context, Poll, ready},
+};
+
+use rp_http::{
+    Error, Head, Response as ResponseHead, ResponseFraming, Version, forward,
+    response::{self, Asked},
+};
+
+use super::{exchange::Fault, flow::Flow};
+use crate::{outcome::Cause, scratch, stream::Stream};
+
+/// An answer that is awaited or passed.
+pub(super) struct Response {
+    asked: Asked,
+    version: Version,
+    takes_trailers: bool,
+    flow: Flow,
+    pub(super) stage: Stage,
+    /// What the service has sent and nobody has looked at yet.
+    received: Vec<u8>,
+    interims: u32,
+    /// Octets that have come.
+    came: u64,
+}
+
+/// How far it is.
+#[derive(Clone, Copy)]
+pub(super) enum Stage {
+    /// No final head yet.
+    Awaited,
+    /// Its head has gone out, and the body follows.
+    Passing(Passing),
+    /// The connection has become a WebSocket.
+    Switched,
+}
+
+/// What a final head said.
+#[derive(Clone, Copy)]
+pub(super) struct Passing {
+    pub(super) status: u16,
+    /// Another request may follow on the client's connection.
+    pub(super) client_stays: bool,
+    /// The service takes another one.
+    pub(super) service_stays: bool,
+    /// Only the end of the connection ends it.
+    until_close: bool,
+    /// It is a step of a login, and not a refusal.
+    pub(super) continues_login: bool,
+    /// It offers to log in the connection instead of the request.
+    pub(super) binds_connection: bool,
+}
+
+impl Response {
+    /// The answer to a request.
+    pub(super) fn to(request: &Head<'_>) -> Self {
+        Self {
+            asked: Asked::from(request),
+            version: request.version,
+            takes_trailers: request.takes_trailers(),
+            flow: Flow::new(ResponseFraming::None, false),
+            stage: Stage::Awaited,
+            received: Vec::new(),
+            interims: 0,
+            came: 0,
+        }
+    }
+
+    /// Passes what comes. `stays` says, once a final head is there, whether another request may follow on the client's
+    /// connection. Ready when the answer is out to its last octet.
+    pub(super) fn poll(
+        &mut self,
+        service: &mut Stream,
+        client: &mut Stream,
+        stays: impl Fn() -> bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        loop {
+            if ready!(self.flow.poll_out(client, cx)).is_err() {
+                return Poll::Ready(Err(Fault::Broken(Cause::ClientLost)));
+            }
+            if self.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            let read = scratch::poll_read_with(service, cx, |cx, octets| {
+                self.came += octets.len() as u64;
+                if octets.is_empty() {
+                    self.service_ended()
+                } else {
+                    self.receive(octets, client, &stays, cx)
+                }
+            });
+            ready!(read).unwrap_or_else(|error| Err(self.service_lost(&error)))?;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self.stage {
+            Stage::Awaited => false,
+            Stage::Passing(_) => self.flow.is_over(),
+            Stage::Switched => true,
+        }
+    }
+
+    /// Deals with `octets`, which have come behind what is kept, and keeps what cannot be dealt with.
+    fn receive(
+        &mut self,
+        octets: &[u8],
+        client: &mut Stream,
+        stays: &impl Fn() -> bool,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Fault> {
+        let mut kept = mem::take(&mut self.received);
+        if kept.is_empty() {
+            let used = self.deal_with(octets, client, stays, cx)?;
+            kept.extend_from_slice(&octets[used..]);
+        } else {
+            kept.extend_from_slice(octets);
+            let used = self.deal_with(&kept, client, stays, cx)?;
+            kept.drain(..used);
+        }
+        self.received = kept;
+        Ok(())
+    }
+
+    /// Says how many octets are dealt with.
+    fn deal_with(
+        &mut self,
+        octets: &[u8],
+        client: &mut Stream,
+        stays: &impl Fn() -> bool,
+        cx: &mut Context<'_>,
+    ) -> Result<usize, Fault> {
+        let mut used = 0;
+        while self.is_awaited() {
+            match self.read_head(&octets[used..], stays)? {
+                0 => return Ok(used),
+                n => used += n,
+            }
+        }
+        if matches!(self.stage, Stage::Passing(_)) {
+            used += self.flow.take(&octets[used..], client, cx).map_err(|_| TARGET_LOST)?;
+        }
+        Ok(used)
+    }
+
+    /// Takes the head that stands in front, if it is whole; says how long it was.
+    fn read_head(&mut self, octets: &[u8], stays: &impl Fn() -> bool) -> Result<usize, Fault> {
+        let head = match response::extract(octets, self.asked) {
+            Ok(head) => head,
+            Err(Error::Incomplete(_)) => return Ok(0),
+            Err(Error::Invalid(invalid)) => {
+                return Err(Fault::Service(format!("the target's answer: {invalid}")));
+            }
+        };
+        if head.is_interim() {
+            self.pass_interim(&head)?;
+        } else if head.switches() {
+            forward::switching(&head, &mut |slice| self.flow.out.extend_from_slice(slice));
+            self.stage = Stage::Switched;
+        } else {
+            self.begin(&head, stays());
+        }
+        Ok(head.head_len)
+    }
+
+    /// HTTP/1.0 knows no interim answers (RFC 9110 15.2).
+    fn pass_interim(&mut self, head: &ResponseHead<'_>) -> Result<(), Fault> {
+        self.interims += 1;
+        if self.interims > INTERIMS {
+            return Err(Fault::Service(format!("more than {INTERIMS} interim answers")));
+        }
+        if self.version == Version::Http11 {
+            forward::interim(head, &mut |slice| self.flow.out.extend_from_slice(slice));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, head: &ResponseHead<'_>, stays: bool) {
+        let client = forward::Client { version: self.version, close: !stays };
+        self.flow.out.reserve(head.head_len);
+        let leaves = forward::response(head, client, &mut |slice| self.flow.out.extend_from_slice(slice));
+        self.stage = Stage::Passing(Passing {
+            status: head.status,
+            client_stays: stays && leaves != ResponseFraming::UntilClose,
+            service_stays: head.keeps_alive(),
+            until_close: leaves == ResponseFraming::UntilClose,
+            continues_login: head.continues_login(),
+            binds_connection: head.binds_connection(),
+        });
+        self.flow.begin(head.framing, leaves == ResponseFraming::Chunked, self.takes_trailers);
+    }
+
+    fn service_ended(&mut self) -> Result<(), Fault> {
+        match self.stage {
+            Stage::Awaited if self.came == 0 => Err(Fault::Unanswered),
+            Stage::Awaited => Err(Fault::Service("the target closed inside its answer".to_owned())),
+            _ => self.flow.end_of_input().map_err(|_| TARGET_LOST),
+        }
+    }
+
+    fn service_lost(&self, error: &io::Error) -> Fault {
+        match self.stage {
+            Stage::Awaited if self.came == 0 => Fault::Unanswered,
+            Stage::Awaited => Fault::Service(format!("the target's connection: {error}")),
+            _ => TARGET_LOST,
+        }
+    }
+
+    /// Nothing of a final answer has gone out.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self.stage, Stage::Awaited)
+    }
+
+    /// It was to end with the connection, so that its end must not look like that.
+    pub(super) fn needs_a_reset(&self) -> bool {
+        matches!(self.stage, Stage::Passing(Passing { until_close: true, .. }))
+    }
+
+    /// The client has not taken yet what has come.
+    pub(super) fn waits_for_client(&self) -> bool {
+        !self.flow.is_written()
+    }
+
+    /// Interim answers that have come.
+    pub(super) fn interims(&self) -> u32 {
+        self.interims
+    }
+
+    /// Octets that came, those of them that are content, and those that the client took.
+    pub(super) fn octets(&self) -> (u64, u64, u64) {
+        (self.came, self.flow.content, self.flow.taken)
+    }
+
+    /// What the service sent and did not belong to the answer.
+    pub(super) fn into_surplus(self) -> Vec<u8> {
+        self.received
+    }
+}
+
+const TARGET_LOST: Fault = Fault::Broken(Cause::TargetLost);
+
+/// So many interim answers to one request are passed.
+const INTERIMS: u32 = 10;

@@ -1,0 +1,114 @@
+//! Every question between the head of a request and its leg.
+
+use std::sync::Arc;
+
+use rp_http::{Framing, Head, Scheme, Target};
+use rp_route::leg::{Leg, Transport};
+
+use super::answer::Own;
+use crate::{
+    config::Http,
+    outcome::{Reason, Refusal},
+    protocol::Protocol,
+    session::{Session, leg},
+    state::Destination,
+};
+
+/// Where a request goes.
+pub(super) struct Way {
+    pub(super) destination: Arc<Destination>,
+    pub(super) leg: Leg,
+}
+
+/// Asks them in order.
+///
+/// # Errors
+/// The first "no", which is the answer.
+pub(super) fn route(session: &mut Session, request: &Head<'_>, incoming: Transport) -> Result<Way, Own> {
+    if request.absolute_scheme.is_some_and(|absolute| absolute != scheme(incoming)) {
+        let detail = "the target's scheme is not that of the connection";
+        return Err(Own::closing(400, Refusal::because(Reason::Malformed, detail)));
+    }
+    let Target::Path { path, query, encoded_slash } = request.target else {
+        return Err(Own::staying(403, Refusal::because(Reason::UrlNotAllowed, "OPTIONS *")));
+    };
+    let table = session.state.table(Protocol::Http);
+    let name = session.record.name.as_deref().unwrap_or_default();
+    let destination = table.lookup(name).or_else(|| table.default()).cloned();
+    misdirected(session, destination.as_ref())?;
+    let leg = leg::choose(session, Protocol::Http, incoming, destination.as_ref())
+        .map_err(|refusal| Own::closing(404, refusal))?;
+    let Some(destination) = destination else {
+        return Err(Own::closing(404, Refusal::new(Reason::UnknownHost)));
+    };
+    let http = &destination.host.http;
+    if encoded_slash && !http.encoded_slash {
+        let detail = "%2f in the path; http.encoded-slash is \"reject\"";
+        return Err(Own::closing(400, Refusal::because(Reason::Malformed, detail)));
+    }
+    allowed_method(http, request)?;
+    let elsewhere = match &http.urls {
+        None => None,
+        Some(urls) => match urls.matcher.lookup(path, query) {
+            Some(entry) => destination.elsewhere(entry),
+            None if redirects(http, incoming) => None,
+            None => {
+                let refusal = Refusal::because(Reason::UrlNotAllowed, urls.why_not(path));
+                return Err(Own::staying(403, refusal));
+            }
+        },
+    };
+    if elsewhere.is_none() && redirects(http, incoming) {
+        return Err(Own::redirect(request, http.redirect.and_then(|redirect| redirect.port)));
+    }
+    allowed_body(http, request)?;
+    let Some(elsewhere) = elsewhere else { return Ok(Way { destination, leg }) };
+    let leg = leg::choose(session, Protocol::Http, incoming, Some(elsewhere))
+        .map_err(|refusal| Own::closing(404, refusal))?;
+    Ok(Way { destination: elsewhere.clone(), leg })
+}
+
+/// How a client reached us.
+pub(super) fn scheme(incoming: Transport) -> Scheme {
+    match incoming {
+        Transport::Tcp => Scheme::Http,
+        Transport::Tls => Scheme::Https,
+    }
+}
+
+/// One certificate for both names is no excuse: networks and targets belong to the host (RFC 9110 15.5.20).
+fn misdirected(session: &Session, destination: Option<&Arc<Destination>>) -> Result<(), Own> {
+    let sni = session.record.tls.as_ref().and_then(|tls| tls.sni.as_deref());
+    let table = session.state.table(Protocol::Http);
+    match (sni.and_then(|sni| table.lookup(sni)), destination) {
+        (Some(named), Some(asked)) if !Arc::ptr_eq(named, asked) => {
+            let detail = format!("SNI names {}, Host names {}", named.host.label(), asked.host.label());
+            Err(Own::closing(421, Refusal::because(Reason::Misdirected, detail)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn redirects(http: &Http, incoming: Transport) -> bool {
+    http.redirect.is_some() && incoming == Transport::Tcp
+}
+
+fn allowed_method(http: &Http, request: &Head<'_>) -> Result<(), Own> {
+    let Some(methods) = &http.methods else { return Ok(()) };
+    if methods.iter().any(|method| method.as_bytes() == request.method) {
+        return Ok(());
+    }
+    let refusal = Refusal::because(Reason::MethodNotAllowed, "not in http.methods of the host");
+    Err(Own::closing(405, refusal).with("Allow", methods.join(", ")))
+}
+
+/// A body whose length is not told is measured on its way.
+fn allowed_body(http: &Http, request: &Head<'_>) -> Result<(), Own> {
+    match (http.max_body, request.framing) {
+        (Some(most), Framing::Length(length)) if length > most => {
+            let detail = format!("a body of {length} octets, http.max-body is {most}");
+            Err(Own::closing(413, Refusal::because(Reason::TooLarge, detail).not_counted()))
+        }
+        _ => Ok(()),
+    }
+}
