@@ -23,6 +23,8 @@ pub(super) struct Response {
     /// What the service has sent and nobody has looked at yet.
     received: Vec<u8>,
     interims: u32,
+    /// Its body is malformed; what came before goes out all the same.
+    broken: bool,
     /// Octets that have come.
     came: u64,
 }
@@ -65,6 +67,7 @@ impl Response {
             stage: Stage::Awaited,
             received: Vec::new(),
             interims: 0,
+            broken: false,
             came: 0,
         }
     }
@@ -81,6 +84,9 @@ impl Response {
         loop {
             if ready!(self.flow.poll_out(client, cx)).is_err() {
                 return Poll::Ready(Err(Fault::Broken(Cause::ClientLost)));
+            }
+            if self.broken {
+                return Poll::Ready(Err(TARGET_LOST));
             }
             if self.is_over() {
                 return Poll::Ready(Ok(()));
@@ -142,7 +148,10 @@ impl Response {
             }
         }
         if matches!(self.stage, Stage::Passing(_)) {
-            used += self.flow.take(&octets[used..], client, cx).map_err(|_| TARGET_LOST)?;
+            match self.flow.take(&octets[used..], client, cx) {
+                Ok(taken) => used += taken,
+                Err(_) => self.broken = true,
+            }
         }
         Ok(used)
     }
