@@ -114,6 +114,7 @@ fn at(host: &Host, elsewhere: &Elsewhere) -> Host {
     let mut host = host.clone();
     if let Some(service) = &mut host.services[Protocol::Http] {
         service.ports = elsewhere.ports;
+        service.send_proxy = None;
     }
     host.targets.clone_from(&elsewhere.targets);
     host.tls.clone_from(&elsewhere.tls);

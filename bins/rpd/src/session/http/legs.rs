@@ -41,7 +41,10 @@ impl Upstream {
 
     /// Leaves it to whoever comes next, unless it is this client's alone.
     fn park(self, session: &Session) {
-        let ours_alone = self.bound || !self.destination.host.http.reuse;
+        let host = self.host();
+        // A PROXY header has named this client for the whole connection.
+        let named = host.services[Protocol::Http].as_ref().is_some_and(|http| http.send_proxy.is_some());
+        let ours_alone = self.bound || named || !host.http.reuse;
         if !ours_alone && session.cancel.request() == Request::None {
             let time = session.state.config.limits.http_parked;
             session.state.parked.park(self.stream, self.destination, self.leg, time);

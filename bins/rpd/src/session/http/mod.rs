@@ -196,7 +196,7 @@ fn prepare(session: &Session, head: &Head, request: &RequestHead<'_>, way: &Way)
     let forwarding = Forwarding {
         client: &client,
         scheme: route::scheme(head.stream.transport()),
-        trusted: false,
+        trusted: session.state.config.proxies.trusted.contains(session.facts.source.ip()),
         own_address: own_address.as_deref(),
         forwarded: http.forwarded,
         via: http.via.as_deref(),
