@@ -10,7 +10,7 @@ STEPS=(format lint docs tests demo examples no_std deny peers fuzz)
 
 # What the peer tests run against, all from Debian.
 PACKAGES=(
-    curl wrk nginx-light                                # http
+    curl wrk nginx-light haproxy                        # http
     ldap-utils slapd                                    # ldap
     kamailio kamailio-tls-modules sip-tester socat      # sip
     tshark                                              # h323
