@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand.
 
+mod cert;
 mod check;
 pub mod demo;
+mod init;
 mod probe;
 mod run;
 
@@ -22,6 +24,8 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Demo(demo::Demo),
+    Init(init::Init),
+    Cert(cert::Cert),
     Probe(probe::Probe),
 }
 
@@ -32,6 +36,8 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
             Command::Demo(demo) => demo.run(),
+            Command::Init(init) => init.run(),
+            Command::Cert(cert) => cert.run(),
             Command::Probe(probe) => probe.run(),
         }
     }

@@ -93,8 +93,11 @@ impl Check<'_> {
         listeners: &[Listener],
         certificates: &[Certificate],
     ) {
-        let held: Vec<String> =
-            certificates.iter().flat_map(|certificate| tls::certificate_names(&certificate.key)).collect();
+        let held: Vec<String> = certificates
+            .iter()
+            .filter_map(|row| row.key.cert.first())
+            .flat_map(|der| tls::certificate_names(der))
+            .collect();
         let covered = |name: &Spanned<Text<Name>>| {
             let name = &name.get_ref().0;
             !name.is_dns() || held.iter().any(|pattern| tls::covers(pattern, name.as_str()))

@@ -131,7 +131,7 @@ impl Check<'_> {
             let row = row.get_ref();
             let Some(key) = self.certified_key(&row.certificate, &row.key) else { continue };
             let names = match row.names.as_slice() {
-                [] => tls::certificate_names(&key),
+                [] => tls::certificate_names(end(&key)),
                 names => names.iter().map(|name| name.get_ref().0.as_str().to_owned()).collect(),
             };
             certificates.push((row.default, Certificate { key, names }));
@@ -161,9 +161,8 @@ impl Check<'_> {
         let (key_path, key_span) = (self.folder.join(key.get_ref()), key.span());
         match tls::read_key(&key_path, certificates) {
             Ok(key) => {
-                for warning in
-                    [tls::validity_warning(&key), tls::slow_key_warning(&key)].into_iter().flatten()
-                {
+                let dates = tls::Validity::of(end(&key)).and_then(|validity| validity.warning());
+                for warning in [dates, tls::slow_key_warning(end(&key))].into_iter().flatten() {
                     self.warning(chain.span(), warning);
                 }
                 if let Some(warning) = tls::open_file_warning(&key_path) {
@@ -178,4 +177,9 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The certificate of a chain that is ours.
+fn end(key: &CertifiedKey) -> &[u8] {
+    key.cert.first().map_or(&[], AsRef::as_ref)
 }

@@ -1,6 +1,6 @@
 //! Certificates and keys: from PEM files, and what they say.
 
-use std::{fmt::Write as _, os::unix::fs::PermissionsExt, path::Path, time::SystemTime};
+use std::{fmt::Write as _, net::IpAddr, os::unix::fs::PermissionsExt, path::Path, time::SystemTime};
 
 use ::aws_lc_rs::digest;
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
@@ -89,15 +89,18 @@ pub fn read_key(path: &Path, chain: Vec<CertificateDer<'static>>) -> Result<Cert
 }
 
 /// The names of a certificate for SNI: its DNS names, or its CN if it has none that are DNS names; lower case.
-pub fn names(key: &CertifiedKey) -> Vec<String> {
-    let Some(Ok((_, certificate))) = key.cert.first().map(|der| X509Certificate::from_der(der)) else {
-        return Vec::new();
-    };
+pub fn names(der: &[u8]) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return Vec::new() };
     let mut names = dns_names(&certificate);
     if names.is_empty() {
-        names.extend(common_name(key.cert[0].as_ref()).map(|name| name.to_ascii_lowercase()));
+        names.extend(common_name(der).map(|name| name.to_ascii_lowercase()));
     }
     names
+}
+
+/// Whether a certificate names itself as its issuer.
+pub fn is_self_issued(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| certificate.issuer() == certificate.subject())
 }
 
 /// Whether a name in a certificate covers a host name, both in lower case. A star stands for exactly one label
@@ -108,8 +111,8 @@ pub fn covers(pattern: &str, name: &str) -> bool {
 }
 
 /// A sentence about a key that slows every handshake down.
-pub fn slow_key_warning(key: &CertifiedKey) -> Option<String> {
-    let (_, certificate) = X509Certificate::from_der(key.cert.first()?).ok()?;
+pub fn slow_key_warning(der: &[u8]) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let Ok(PublicKey::RSA(rsa)) = certificate.public_key().parsed() else { return None };
     let bits = rsa.key_size();
     (bits > 2048).then(|| {
@@ -135,6 +138,24 @@ fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
         .collect()
 }
 
+/// The addresses among the names of a certificate.
+pub fn addresses(der: &[u8]) -> Vec<IpAddr> {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return Vec::new() };
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
+    let names = extension.value.general_names.iter();
+    names
+        .filter_map(|name| match name {
+            GeneralName::IPAddress(octets) => address(octets),
+            _ => None,
+        })
+        .collect()
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}
+
 /// The one CN of the subject, if it is a PrintableString or UTF8String without NUL.
 pub fn common_name(der: &[u8]) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
@@ -152,21 +173,48 @@ pub fn fingerprint(der: &[u8]) -> Fingerprint {
     Fingerprint(octets)
 }
 
-/// A sentence about a certificate that is out of date, or will be in 21 days.
-pub fn validity_warning(key: &CertifiedKey) -> Option<String> {
-    let (_, certificate) = X509Certificate::from_der(key.cert.first()?).ok()?;
-    let now = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
-    let (from, until) = (certificate.validity().not_before, certificate.validity().not_after);
-    let days = (until.timestamp() - now).div_euclid(86_400);
-    if now < from.timestamp() {
-        return Some(format!("the certificate is not valid before {from}: clients will refuse it"));
+/// From when on a certificate is valid, and until when, as text; and the whole days that it still is, below zero
+/// if it has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Not before.
+    pub from: String,
+    /// Not after.
+    pub until: String,
+    /// Whole days left.
+    pub days_left: i64,
+    /// Whether it has begun.
+    pub begun: bool,
+}
+
+impl Validity {
+    /// Of this certificate, as of now; none if it cannot be read.
+    pub fn of(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+        let now = i64::try_from(now).ok()?;
+        let (from, until) = (certificate.validity().not_before, certificate.validity().not_after);
+        Some(Self {
+            from: from.to_string(),
+            until: until.to_string(),
+            days_left: (until.timestamp() - now).div_euclid(86_400),
+            begun: from.timestamp() <= now,
+        })
     }
-    match days {
-        ..0 => Some(format!(
-            "the certificate ended on {until}: clients will refuse it; write the path of a renewed one"
-        )),
-        0..=21 => Some(format!("the certificate ends in {days} days, on {until}: renew it")),
-        _ => None,
+
+    /// A sentence about a certificate that is out of date, or will be in 21 days.
+    pub fn warning(&self) -> Option<String> {
+        let Self { from, until, days_left, begun } = self;
+        if !begun {
+            return Some(format!("the certificate is not valid before {from}: clients will refuse it"));
+        }
+        match days_left {
+            ..0 => Some(format!(
+                "the certificate ended on {until}: clients will refuse it; write the path of a renewed one"
+            )),
+            0..=21 => Some(format!("the certificate ends in {days_left} days, on {until}: renew it")),
+            _ => None,
+        }
     }
 }
 

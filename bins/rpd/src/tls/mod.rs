@@ -21,8 +21,8 @@ use rustls::{
 };
 
 pub use certificate::{
-    TrustList, client_name, common_name, covers, fingerprint, names as certificate_names, open_file_warning,
-    read_certificates, read_key, slow_key_warning, validity_warning,
+    TrustList, Validity, addresses, client_name, common_name, covers, fingerprint, is_self_issued,
+    names as certificate_names, open_file_warning, read_certificates, read_key, slow_key_warning,
 };
 pub use target::accept_any;
 

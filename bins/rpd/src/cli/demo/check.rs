@@ -1,6 +1,6 @@
 //! `rpd demo --check`: every probe over TCP and TLS, and whether what came back is right.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use rp_route::leg::Transport;
 use tokio_rustls::TlsConnector;
@@ -17,7 +17,7 @@ use crate::{
 pub(super) async fn run(folder: &Path, listeners: &[Listener]) -> bool {
     let connector = match tls::read_certificates(&folder.join("ca.pem")) {
         Ok(ca) => match probe::trusting(&ca, None) {
-            Ok(connector) => connector,
+            Ok(config) => TlsConnector::from(Arc::new(config)),
             Err(error) => return fail(&error.to_string()),
         },
         Err(error) => return fail(&error),
@@ -126,6 +126,6 @@ async fn ask(
         }
         Transport::Tls => Some((connector, "example.com")),
     };
-    let stream = probe::open(address(listeners, kind.as_str()), tls).await?;
+    let stream = probe::open(address(listeners, kind.as_str()), None, tls).await?;
     probe::ask(stream, &case.question).await
 }

@@ -1,37 +1,41 @@
 //! `rpd probe`: one real request, through a proxy or straight to a service, and what came back in words.
 
+mod connection;
 mod h323;
 mod http;
 mod ldap;
 mod sip;
 
-use std::{
-    fmt::{self, Write as _},
-    io,
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, io, net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
-use rustls::{client::WebPkiServerVerifier, sign::CertifiedKey};
-use rustls_pki_types::ServerName;
+use rustls::ClientConfig;
+use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, lookup_host},
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{protocol::Protocol, stream::Stream, tls};
+use connection::{Asked, Shown, resolve};
+pub(super) use connection::{open, shown_fingerprint, trusting};
+
+use crate::{
+    config::{Fingerprint, FromText},
+    protocol::Protocol,
+    stream::Stream,
+    tls,
+};
 
 /// Send one real request and say what came back.
+///
+/// Exit code: 0 served, 1 refused, 3 not reachable.
 ///
 /// Examples:
 ///   rpd probe h323 203.0.113.1:1300 --name example.com --tls --insecure
 ///   rpd probe ldap 203.0.113.1:389 --name example.com --user ldap-guest --password-file pw
+///   rpd probe http 172.16.10.2:443 --pin
+///   rpd probe http 203.0.113.1:443 --name hq.example.com --expect sha256:6f1c…
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Probe {
@@ -40,8 +44,8 @@ pub struct Probe {
     /// Where: address or DNS name, and port
     address: String,
     /// The name that the request is for: gatekeeper identifier, SIP domain, host or bind domain
-    #[arg(long)]
-    name: String,
+    #[arg(long, required_unless_present_any = ["pin", "expect"])]
+    name: Option<String>,
     /// The user: alias, SIP user, or LDAP user
     #[arg(long, default_value = "probe")]
     user: String,
@@ -55,20 +59,35 @@ pub struct Probe {
     #[arg(long)]
     tls: bool,
     /// Certificates that the other side's certificate must lead to
-    #[arg(long, requires = "tls", conflicts_with = "insecure")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["insecure", "pin"])]
     ca: Option<PathBuf>,
     /// Take any certificate, and print it
-    #[arg(long, requires = "tls")]
+    #[arg(long)]
     insecure: bool,
+    /// Take any certificate, and print the line of the configuration that trusts exactly this one
+    #[arg(long)]
+    pin: bool,
+    /// Send nothing unless the certificate is this one: another one means that something on the way opens TLS
+    #[arg(long, value_name = "FINGERPRINT", value_parser = Fingerprint::from_text)]
+    expect: Option<Fingerprint>,
     /// The name for SNI and for the certificate, if other than --name
-    #[arg(long, requires = "tls")]
+    #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
     /// A client certificate (PEM) to show
-    #[arg(long, requires = "tls", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "key")]
     certificate: Option<PathBuf>,
     /// Its key (PEM)
-    #[arg(long, requires = "certificate")]
+    #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
+    /// The local address to connect from
+    #[arg(long, value_name = "ADDR")]
+    source: Option<IpAddr>,
+    /// Ask so many times, each time over a connection of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    repeat: u32,
+    /// Print one JSON object for each connection
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -101,7 +120,7 @@ pub(super) struct Question {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Reply {
     /// What went out, in a line.
     pub(super) sent: String,
@@ -117,7 +136,7 @@ pub(super) struct Reply {
 
 impl Probe {
     pub(super) fn run(self) -> ExitCode {
-        match super::block_on(self.ask()) {
+        match super::block_on(self.ask_all()) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
@@ -127,7 +146,30 @@ impl Probe {
         }
     }
 
-    async fn ask(self) -> Result<bool, ProbeError> {
+    async fn ask_all(self) -> Result<bool, ProbeError> {
+        let question = self.question()?;
+        let tls = if self.speaks_tls() { Some(self.client_config()?) } else { None };
+        let mut served = true;
+        for _ in 0..self.repeat {
+            let found = self.ask_once(question.as_ref(), tls.as_ref()).await?;
+            served &= found.content();
+            if self.json {
+                println!("{}", serde_json::to_string(&found).unwrap_or_default());
+            } else {
+                print!("{found}");
+            }
+        }
+        Ok(served)
+    }
+
+    /// Every option that only means something over TLS asks for it.
+    fn speaks_tls(&self) -> bool {
+        let files = self.ca.is_some() || self.certificate.is_some();
+        self.tls || self.insecure || self.pin || self.expect.is_some() || files || self.server_name.is_some()
+    }
+
+    fn question(&self) -> Result<Option<Question>, ProbeError> {
+        let Some(name) = &self.name else { return Ok(None) };
         let password = match &self.password_file {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|e| ProbeError(format!("{}: {e}", path.display())))?
@@ -135,29 +177,45 @@ impl Probe {
                 .to_owned(),
             None => String::new(),
         };
-        let address = resolve(&self.address).await?;
-        let question = Question {
+        Ok(Some(Question {
             protocol: self.protocol.into(),
-            name: self.name.clone(),
+            name: name.clone(),
             user: self.user.clone(),
             password,
             path: self.path.clone(),
-        };
-        let connector = if self.tls { Some(self.connector()?) } else { None };
-        let server_name = self.server_name.as_deref().unwrap_or(&self.name);
-        let stream = open(address, connector.as_ref().map(|connector| (connector, server_name))).await?;
-        println!("connected  {address}{}", describe(&stream));
-        let reply = ask(stream, &question).await?;
-        println!("sent       {}", reply.sent);
-        println!("received   {}", reply.received);
-        if let Some(server) = &reply.server {
-            println!("from       {server}");
-        }
-        println!("meaning    {}", reply.meaning);
-        Ok(reply.served)
+        }))
     }
 
-    fn connector(&self) -> Result<TlsConnector, ProbeError> {
+    async fn ask_once(
+        &self,
+        question: Option<&Question>,
+        tls: Option<&ClientConfig>,
+    ) -> Result<Found, ProbeError> {
+        let address = resolve(&self.address).await?;
+        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
+        let server_name = self.server_name.as_deref().or(self.name.as_deref()).unwrap_or(host);
+        let (stream, shown) = match tls {
+            Some(config) => {
+                let mut config = config.clone();
+                let asked = Asked::notice(&mut config);
+                let connector = TlsConnector::from(Arc::new(config));
+                let stream = open(address, self.source, Some((&connector, server_name))).await?;
+                let shown = Shown::of(&stream, &asked);
+                (stream, shown)
+            }
+            None => (open(address, self.source, None).await?, None),
+        };
+        let mut found = Found { address: address.to_string(), tls: shown, ..Found::default() };
+        found.pin =
+            found.tls.as_ref().and_then(|shown| shown.fingerprint).filter(|_| self.pin).map(line_to_paste);
+        found.as_expected = self.expect.map(|wanted| found.shows(wanted));
+        if let (Some(question), None | Some(true)) = (question, found.as_expected) {
+            found.reply = Some(ask(stream, question).await?);
+        }
+        Ok(found)
+    }
+
+    fn client_config(&self) -> Result<ClientConfig, ProbeError> {
         let key = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => {
                 let chain = tls::read_certificates(certificate).map_err(ProbeError)?;
@@ -167,47 +225,68 @@ impl Probe {
         };
         match &self.ca {
             Some(path) => trusting(&tls::read_certificates(path).map_err(ProbeError)?, key.as_ref()),
-            None if self.insecure => {
-                Ok(Arc::new(tls::client_config_with(tls::accept_any(), key.as_ref())).into())
+            None if self.insecure || self.pin || self.expect.is_some() => {
+                Ok(tls::client_config_with(tls::accept_any(), key.as_ref()))
             }
-            None => {
-                Err(ProbeError("--tls needs --ca FILE, or --insecure to take any certificate".to_owned()))
-            }
+            None => Err(ProbeError(
+                "over TLS the certificate is judged by --ca FILE or --expect FINGERPRINT, or taken as it is with --insecure or --pin".to_owned(),
+            )),
         }
     }
 }
 
-/// A connector that wants a certificate of the right name that leads to one of these.
-pub(super) fn trusting(
-    certificates: &[rustls_pki_types::CertificateDer<'static>],
-    key: Option<&Arc<CertifiedKey>>,
-) -> Result<TlsConnector, ProbeError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let judge =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(tls::roots(certificates)), provider).build();
-    let judge = judge.map_err(|e| ProbeError(format!("--ca: {e}")))?;
-    Ok(Arc::new(tls::client_config_with(judge, key)).into())
+fn line_to_paste(fingerprint: Fingerprint) -> String {
+    format!("tls = {{ verify = \"fingerprint\", fingerprints = [\"{fingerprint}\"] }}")
 }
 
-/// Connects, and speaks TLS with the server name given, if any.
-pub(super) async fn open(
-    address: SocketAddr,
-    tls: Option<(&TlsConnector, &str)>,
-) -> Result<Stream, ProbeError> {
-    let connecting = async {
-        let socket = TcpStream::connect(address).await?;
-        socket.set_nodelay(true)?;
-        let Some((connector, name)) = tls else { return Ok(Stream::from(socket)) };
-        let name = match ServerName::try_from(name.to_owned()) {
-            Ok(name) => name,
-            Err(_) => ServerName::from(address.ip()),
-        };
-        connector.connect(name, socket).await.map(Stream::from)
-    };
-    match timeout(PATIENCE, connecting).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(ProbeError(format!("{address}: {error}"))),
-        Err(_) => Err(ProbeError(format!("{address}: no connection within {PATIENCE:?}"))),
+/// What one connection has brought.
+#[derive(Debug, Default, Serialize)]
+struct Found {
+    address: String,
+    tls: Option<Shown>,
+    pin: Option<String>,
+    as_expected: Option<bool>,
+    reply: Option<Reply>,
+}
+
+impl Found {
+    fn shows(&self, wanted: Fingerprint) -> bool {
+        self.tls.as_ref().and_then(|shown| shown.fingerprint) == Some(wanted)
+    }
+
+    /// Whether all went as it should.
+    fn content(&self) -> bool {
+        self.as_expected != Some(false) && self.reply.as_ref().is_none_or(|reply| reply.served)
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, tls, pin, as_expected, reply } = self;
+        match tls {
+            Some(shown) => {
+                let asks = if shown.asks_for_certificate { ", asks for a client certificate" } else { "" };
+                writeln!(f, "connected  {address}, {}{asks}\ncertificate {shown}", shown.version)?;
+            }
+            None => writeln!(f, "connected  {address}")?,
+        }
+        match as_expected {
+            Some(true) => writeln!(f, "expected   this certificate: nothing on the way opens TLS")?,
+            Some(false) => writeln!(
+                f,
+                "expected   another certificate: something on the way opens TLS (a firewall that inspects it?), or the certificate was replaced; nothing was sent"
+            )?,
+            None => {}
+        }
+        if let Some(pin) = pin {
+            writeln!(f, "to trust exactly this certificate, write in the [[host]]:\n{pin}")?;
+        }
+        let Some(reply) = reply else { return Ok(()) };
+        writeln!(f, "sent       {}\nreceived   {}", reply.sent, reply.received)?;
+        if let Some(server) = &reply.server {
+            writeln!(f, "from       {server}")?;
+        }
+        writeln!(f, "meaning    {}", reply.meaning)
     }
 }
 
@@ -226,23 +305,6 @@ pub(super) async fn ask(stream: Stream, question: &Question) -> Result<Reply, Pr
         Ok(Err(error)) => Err(ProbeError(error.to_string())),
         Err(_) => Err(ProbeError(format!("no answer within {PATIENCE:?}"))),
     }
-}
-
-async fn resolve(address: &str) -> Result<SocketAddr, ProbeError> {
-    let resolved = lookup_host(address).await.map_err(|e| ProbeError(format!("{address}: {e}")));
-    resolved?.next().ok_or_else(|| ProbeError(format!("{address} has no address")))
-}
-
-fn describe(stream: &Stream) -> String {
-    let Stream::Tls(stream) = stream else { return String::new() };
-    let connection = stream.get_ref().1;
-    let mut text = String::new();
-    let _ = write!(text, ", {}", tls::version(connection.protocol_version()));
-    if let Some(certificate) = connection.peer_certificates().and_then(|chain| chain.first()) {
-        let name = tls::common_name(certificate).unwrap_or_else(|| "without a name".to_owned());
-        let _ = write!(text, ", certificate {name:?} {}", tls::fingerprint(certificate));
-    }
-    text
 }
 
 /// Sends `request`, then reads until `whole` finds a whole answer at the front of what came, or the end.
