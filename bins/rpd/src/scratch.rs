@@ -16,8 +16,6 @@ thread_local! {
 
 /// Reads once from `stream` and hands what came to `with`; an empty slice is the end of the stream.
 ///
-/// The buffer grows while reads fill it: bulk needs few large reads, everything else little memory.
-///
 /// # Errors
 /// The stream's.
 pub fn poll_read_with<S: AsyncRead + Unpin, T>(
@@ -25,19 +23,28 @@ pub fn poll_read_with<S: AsyncRead + Unpin, T>(
     cx: &mut Context<'_>,
     with: impl FnOnce(&mut Context<'_>, &[u8]) -> T,
 ) -> Poll<io::Result<T>> {
+    lend(|buffer| {
+        ready!(Pin::new(stream).poll_read(cx, buffer))?;
+        Poll::Ready(Ok(with(cx, buffer.filled())))
+    })
+}
+
+/// Lends the buffer to whoever reads himself.
+///
+/// It grows while reads fill it: bulk needs few large reads, everything else little memory.
+pub fn lend<T>(with: impl FnOnce(&mut ReadBuf<'_>) -> T) -> T {
     SCRATCH.with_borrow_mut(|scratch| {
         if scratch.is_empty() {
             scratch.resize(SMALLEST, 0);
         }
         let mut buffer = ReadBuf::new(scratch);
-        ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+        let result = with(&mut buffer);
         let full = buffer.remaining() == 0;
-        let result = with(cx, buffer.filled());
         if full && scratch.len() < LARGEST {
             let larger = scratch.len() * 2;
             scratch.resize(larger, 0);
         }
-        Poll::Ready(Ok(result))
+        result
     })
 }
 

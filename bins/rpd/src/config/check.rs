@@ -30,7 +30,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
     };
     let trust_list = check.trust_list(&file.tls.trust_list);
     let rows = file.host.into_iter().filter(|row| row.get_ref().enabled);
-    let hosts = rows.map(|row| Arc::new(check.host(row))).collect();
+    let hosts = rows.map(|row| Arc::new(check.host(row, &file.sip))).collect();
     if check.failed() {
         return (None, check.findings);
     }
@@ -41,6 +41,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
         tls: Tls { certificates, trust_list, request_client_certificate, min_version: file.tls.min_version },
         client_key,
         ldap_requires_tls: file.ldap.require_tls,
+        sip_public_address: file.sip.public_address(),
         hosts,
         limits: file.limits,
         log: file.log,
@@ -76,6 +77,7 @@ impl Check<'_> {
         self.hosts(&file.host, &listeners);
         self.listeners_without_hosts(&file.listen, &file.host);
         self.certificate_checks(file, &listeners);
+        self.public_addresses(file, &listeners);
         self.capacity(&file.limits);
         (listeners, request_client_certificate)
     }

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::{
     engine::Engine, host::HostRow, ldap::LdapTable, limits::Limits, listen::ListenTable, log::Log,
-    tls::TlsTable,
+    sip::SipTable, tls::TlsTable,
 };
 
 /// The whole file.
@@ -17,6 +17,7 @@ use super::{
 pub struct File {
     pub listen: ListenTable,
     pub tls: TlsTable,
+    pub sip: SipTable,
     pub ldap: LdapTable,
     pub host: Vec<Spanned<HostRow>>,
     pub limits: Limits,

@@ -19,7 +19,7 @@ use super::{
     ldap::{Ldap, LdapRow},
     listen::{Listener, is_own},
     report::Finding,
-    sip::SipRow,
+    sip::{Sip, SipRow, SipTable},
     target_tls::{TargetTls, TargetTlsTable},
     value::{OneOrMany, Target, Text, yes},
 };
@@ -41,6 +41,8 @@ pub struct Host {
     pub services: PerProtocol<Option<Service>>,
     /// What only H.323 asks.
     pub h323: H323,
+    /// What only SIP asks.
+    pub sip: Sip,
     /// What only LDAP asks.
     pub ldap: Ldap,
     /// What only HTTP asks.
@@ -225,7 +227,7 @@ impl Check<'_> {
     }
 
     /// Builds a row that [`Check::hosts`] has found sound.
-    pub(super) fn host(&mut self, row: Spanned<HostRow>) -> Host {
+    pub(super) fn host(&mut self, row: Spanned<HostRow>, sip: &SipTable) -> Host {
         let line = self.line(row.span().start);
         let host = row.into_inner();
         let mut table = PerProtocol::default();
@@ -240,6 +242,7 @@ impl Check<'_> {
             targets: host.target.into_inner().0,
             services: table,
             h323: host.h323.map(|row| row.get_ref().into()).unwrap_or_default(),
+            sip: host.sip.map(|row| Sip::of(row.get_ref(), sip)).unwrap_or_default(),
             ldap: host.ldap.map(|row| row.get_ref().into()).unwrap_or_default(),
             http: host.http.map(|row| self.build_http(row.into_inner())).unwrap_or_default(),
             comment: host.comment,

@@ -43,6 +43,8 @@ pub struct Limits {
     #[serde(deserialize_with = "sip_head")]
     pub sip_head: Size,
     #[serde(deserialize_with = "text")]
+    pub sip_body: Size,
+    #[serde(deserialize_with = "text")]
     pub drain: Duration,
 }
 
@@ -63,6 +65,7 @@ impl Default for Limits {
             http_body_rate: Size(500),
             http_parked: Duration::from_secs(30),
             sip_head: Size(16 * 1024),
+            sip_body: Size(1024 * 1024),
             drain: Duration::from_secs(30),
         }
     }

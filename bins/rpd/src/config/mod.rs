@@ -3,6 +3,7 @@
 //! A file is read whole or not at all, in stages: syntax; keys and types (`read`); meaning (`check`);
 //! the files it names. Each stage tells all its errors at once, and runs only if the one before was clean.
 
+mod certificate_check;
 mod check;
 mod engine;
 mod file;
@@ -37,6 +38,7 @@ pub use listen::{Listener, Proxies};
 pub use log::{Format, Level, Log};
 pub use outline::{CertificateFiles, Outline, kinds_over_tls};
 pub use report::{Finding, Report, Severity, line_and_column};
+pub use sip::{PublicAddress, Sip};
 pub use target_tls::{TargetTls, Verify};
 pub use tls::{Tls, TlsVersion};
 pub use urls::{Elsewhere, UrlEntry, Urls};
@@ -57,6 +59,8 @@ pub struct Config {
     pub client_key: Option<Arc<CertifiedKey>>,
     /// `ldap.require-tls`: no bind is taken in clear.
     pub ldap_requires_tls: bool,
+    /// `sip.public-address`: where phones reach this proxy.
+    pub sip_public_address: PublicAddress,
     /// The enabled rows, in the order of the file.
     pub hosts: Vec<Arc<Host>>,
     /// Caps and time-outs.

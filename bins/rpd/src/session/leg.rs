@@ -53,6 +53,34 @@ fn unknown(session: &Session, protocol: Protocol) -> Refusal {
     }
 }
 
+/// The leg of a host that checks certificates: who has `proven` his own name gets the TLS port, where the PBX asks for no
+/// password; everybody else the TCP port, where it does. The name comes back with the leg that it opened.
+///
+/// # Errors
+/// There is no port for him.
+pub(super) fn by_certificate(
+    session: &mut Session,
+    protocol: Protocol,
+    destination: &Destination,
+    proven: Result<String, String>,
+) -> Result<(Leg, Option<String>), Refusal> {
+    let ports = destination.host.services[protocol].as_ref().map(|service| service.ports).unwrap_or_default();
+    let (leg, name) = match (proven, ports.tls, ports.tcp) {
+        (Ok(name), Some(port), _) => {
+            session.record.certificate = Some(name.clone());
+            (Leg { transport: Transport::Tls, port }, Some(name))
+        }
+        (Err(why), _, Some(port)) => {
+            session.record.certificate = Some(why);
+            (Leg { transport: Transport::Tcp, port }, None)
+        }
+        (Err(why), _, None) => return Err(Refusal::because(Reason::Certificate, why)),
+        (Ok(_), None, _) => return Err(Refusal::new(Reason::NotForwarded)),
+    };
+    session.record.leg = Some(leg);
+    Ok((leg, name))
+}
+
 /// Connects to the host by the leg chosen.
 ///
 /// # Errors

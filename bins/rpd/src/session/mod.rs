@@ -1,5 +1,5 @@
 //! One connection, from the accepted socket to its end, read from top to bottom:
-//! TLS, first message, name, host, leg, connection, relay.
+//! TLS, first message, name, host, leg, connection, relay. SIP goes its own way behind TLS: a phone may have many hosts.
 
 mod close;
 mod h323;
@@ -47,6 +47,9 @@ pub struct Session {
 impl Session {
     /// Serves the connection and says how it ended.
     pub async fn run(&mut self) -> End {
+        if self.facts.listener.kind.protocol == Protocol::Sip {
+            return Box::pin(sip::serve(self)).await;
+        }
         // All that is needed before the relay is dropped before it: an idle relay should be small.
         let mut relay = match Box::pin(self.set_up()).await {
             Ok(relay) => relay,
@@ -72,20 +75,25 @@ impl Session {
 
     /// Everything up to the relay; or how the connection ended without one.
     async fn set_up(&mut self) -> Result<Relay, End> {
+        let head = Head::new(self.accept().await?);
+        match self.facts.listener.kind.protocol {
+            Protocol::H323 => h323::serve(self, head).await,
+            Protocol::Ldap => ldap::serve(self, head).await,
+            Protocol::Http => http::serve(self, head).await,
+            // A phone has many services, and so no relay.
+            Protocol::Sip => Err(End::Gone),
+        }
+    }
+
+    /// The client's octets, in clear or out of TLS.
+    async fn accept(&mut self) -> Result<Stream, End> {
         let socket = self.socket.take().ok_or(End::Gone)?;
         let kind = self.facts.listener.kind;
         let keepalive = &self.state.config.limits.keepalive;
         crate::connect::prepare(&socket, kind.protocol, keepalive).map_err(|_| End::Gone)?;
-        let stream = match kind.transport {
-            Transport::Tcp => socket.into(),
-            Transport::Tls => self.handshake(socket, kind, self.facts.accepted).await?,
-        };
-        let head = Head::new(stream);
-        match kind.protocol {
-            Protocol::H323 => h323::serve(self, head).await,
-            Protocol::Sip => sip::serve(self, head).await,
-            Protocol::Ldap => ldap::serve(self, head).await,
-            Protocol::Http => http::serve(self, head).await,
+        match kind.transport {
+            Transport::Tcp => Ok(socket.into()),
+            Transport::Tls => self.handshake(socket, kind, self.facts.accepted).await,
         }
     }
 

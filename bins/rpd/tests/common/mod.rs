@@ -4,10 +4,12 @@
 
 mod capture;
 mod certificates;
+mod log;
 mod port;
 mod process;
 mod program;
 mod proxy;
+pub mod sip;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
@@ -15,6 +17,7 @@ pub use capture::Capture;
 pub use certificates::{
     SERVICE_NAME, certificates, client_certificate, client_certificate_with, self_signed,
 };
+pub use log::Log;
 pub use port::Port;
 pub use process::Process;
 pub use program::{Finished, Program, run, run_with};

@@ -88,12 +88,10 @@ fn route(
     } else {
         Way { leg, checked: None }
     };
-    session.record.leg = Some(way.leg);
     Ok((destination, way))
 }
 
-/// A trusted certificate of the phone's own name leads to the TLS port, where the PBX asks for no password; anything
-/// else to the TCP port, where it does.
+/// Only a trusted certificate of the phone's own name leads to the TLS port.
 fn check_certificate(
     session: &mut Session,
     key: &Key<'_>,
@@ -103,20 +101,8 @@ fn check_certificate(
     let trusted = session.state.config.tls.trust_list.as_deref();
     let proven =
         tls::client_name(trusted, shown, UnixTime::now()).and_then(|name| matching(key, name, destination));
-    let ports =
-        destination.host.services[Protocol::H323].as_ref().map(|service| service.ports).unwrap_or_default();
-    match (proven, ports.tls, ports.tcp) {
-        (Ok(name), Some(port), _) => {
-            session.record.certificate = Some(name.clone());
-            Ok(Way { leg: Leg { transport: Transport::Tls, port }, checked: Some(name) })
-        }
-        (Err(why), _, Some(port)) => {
-            session.record.certificate = Some(why);
-            Ok(Way { leg: Leg { transport: Transport::Tcp, port }, checked: None })
-        }
-        (Err(why), _, None) => Err(Refusal::because(Reason::Certificate, why)),
-        (Ok(_), None, _) => Err(Refusal::new(Reason::NotForwarded)),
-    }
+    let (leg, checked) = leg::by_certificate(session, Protocol::H323, destination, proven)?;
+    Ok(Way { leg, checked })
 }
 
 /// The name of the certificate, if it is that of the phone.

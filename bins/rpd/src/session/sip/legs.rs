@@ -1,0 +1,198 @@
+//! The services behind one phone: one connection a host, opened by the first request for it.
+
+use std::{
+    hash::BuildHasher,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use rp_sip::{Request, route::Token};
+use rustls_pki_types::UnixTime;
+
+use super::{
+    Switch,
+    answers::{No, about, observe},
+    limits,
+    peer::Peer,
+};
+use crate::{
+    connect::{Unreachable, connect},
+    outcome::{Observation, Reason, Record, Refusal},
+    protocol::Protocol,
+    proxy_protocol::Addresses,
+    session::{Session, leg},
+    state::Destination,
+    stream::Stream,
+    tls,
+};
+
+/// A connection to one host on behalf of the phone.
+pub(super) struct Leg {
+    pub(super) peer: Peer,
+    pub(super) destination: Arc<Destination>,
+    /// Its name in Record-Route.
+    pub(super) token: Token,
+    /// The name on the phone's certificate, if that is what opened the TLS leg. Then every registration has to match.
+    pub(super) checked: Option<Box<str>>,
+    /// Where phones of this host reach the proxy, if its row says so.
+    pub(super) public: Option<Box<str>>,
+    /// A ping of ours is not answered yet.
+    pub(super) awaits_pong: bool,
+    /// The octets before were half a ping.
+    half_ping: bool,
+}
+
+impl Leg {
+    /// Whether the phone learns to send the requests of a dialog this way.
+    pub(super) fn records_route(&self) -> bool {
+        self.destination.host.sip.record_route
+    }
+
+    /// Whether a CR LF of the service completes a ping. The first one behind a ping of ours is the answer to that.
+    pub(super) fn is_pinged(&mut self) -> bool {
+        if mem::take(&mut self.awaits_pong) {
+            return false;
+        }
+        self.half_ping = !self.half_ping;
+        !self.half_ping
+    }
+
+    pub(super) fn speaks(&mut self) {
+        self.half_ping = false;
+    }
+
+    /// A PBX that takes certificates for passwords takes the proxy's word for who registers.
+    pub(super) fn objection(&self, request: &Request<'_>) -> Option<String> {
+        let name = self.checked.as_deref().filter(|_| request.method == "REGISTER")?;
+        matching(request, name).err()
+    }
+}
+
+/// A leg that is being opened.
+pub(super) struct Dial {
+    connecting: Pin<Box<dyn Future<Output = Result<Stream, Unreachable>> + Send>>,
+    destination: Arc<Destination>,
+    checked: Option<Box<str>>,
+    /// What is known of the request that opens it.
+    about: Record,
+}
+
+impl Switch {
+    /// Begins to open a leg, if every rule of the host says yes.
+    pub(super) fn dial(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        destination: &Arc<Destination>,
+    ) -> Result<Dial, Box<No>> {
+        let about = about(session, request);
+        if self.legs.len() == LEGS {
+            let refusal = Refusal::because(
+                Reason::SourceLimit,
+                format_args!("more than {LEGS} hosts on one connection"),
+            );
+            return Err(Box::new(No { refusal, about }));
+        }
+        let own = mem::replace(&mut session.record, about);
+        let chosen = choose(session, &self.phone.stream, request, destination);
+        let about = mem::replace(&mut session.record, own);
+        let (leg, checked) = match chosen {
+            Ok(chosen) => chosen,
+            Err(refusal) => return Err(Box::new(No { refusal, about })),
+        };
+        if self.legs.is_empty() {
+            session.record = about.clone();
+        }
+        let (state, host) = (session.state.clone(), destination.clone());
+        let client = Addresses { source: session.facts.source, destination: session.facts.destination };
+        let connecting = Box::pin(async move {
+            connect(&host, Protocol::Sip, leg, &client, &state.config.limits, &state.resolver).await
+        });
+        Ok(Dial { connecting, destination: destination.clone(), checked, about })
+    }
+
+    /// Ready when a leg is there, or will not be.
+    pub(super) fn poll_dial(
+        &mut self,
+        session: &mut Session,
+        dial: &mut Dial,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Box<No>>> {
+        dial.connecting.as_mut().poll(cx).map(|stream| match stream {
+            Ok(stream) => {
+                self.opened(session, dial, stream);
+                Ok(())
+            }
+            Err(unreachable) => {
+                let refusal = Refusal::because(Reason::TargetUnreachable, unreachable);
+                Err(Box::new(No { refusal, about: mem::take(&mut dial.about) }))
+            }
+        })
+    }
+
+    fn opened(&mut self, session: &mut Session, dial: &mut Dial, stream: Stream) {
+        dial.about.target = stream.peer().ok();
+        observe(session, &dial.about, &Observation::Reached);
+        if self.legs.is_empty() {
+            session.record.target = dial.about.target;
+        } else {
+            observe(session, &dial.about, &Observation::Forwarded);
+        }
+        let kind = self.phone.stream.transport();
+        let port = session.facts.destination.port();
+        let public = dial.destination.host.sip.public_address.announced(kind, port);
+        let announced = self.addresses.first();
+        let token = session.state.random.hash_one((session.facts.id, "token", self.legs.len()));
+        self.legs.push(Leg {
+            peer: Peer::new(stream, limits(session)),
+            destination: dial.destination.clone(),
+            token: Token::new(token),
+            checked: dial.checked.take(),
+            public: public.filter(|public| Some(public) != announced).map(String::into_boxed_str),
+            awaits_pong: false,
+            half_ping: false,
+        });
+    }
+}
+
+/// The questions between a host and a connection to it.
+fn choose(
+    session: &mut Session,
+    phone: &Stream,
+    request: &Request<'_>,
+    destination: &Arc<Destination>,
+) -> Result<(rp_route::leg::Leg, Option<Box<str>>), Refusal> {
+    let by_kind = leg::choose(session, Protocol::Sip, phone.transport(), Some(destination))?;
+    if !destination.host.sip.check_certificate {
+        return Ok((by_kind, None));
+    }
+    let shown = session.record.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
+    let trusted = session.state.config.tls.trust_list.as_deref();
+    let proven = tls::client_name(trusted, shown, UnixTime::now())
+        .and_then(|name| matching(request, &name).map(|()| name));
+    let (leg, checked) = leg::by_certificate(session, Protocol::Sip, destination, proven)?;
+    Ok((leg, checked.map(String::into_boxed_str)))
+}
+
+/// The address-of-record is in To (10.2): with From alone, alice could register herself for bob's calls.
+fn matching(request: &Request<'_>, name: &str) -> Result<(), String> {
+    let from = request.from.ok().filter(|from| from.user_is(name));
+    let to = request.to.ok().filter(|to| request.method != "REGISTER" || to.user_is(name));
+    if from.is_some() && to.is_some() {
+        return Ok(());
+    }
+    let shown = |user: Option<&[u8]>| user.unwrap_or_default().escape_ascii().to_string();
+    Err(format!(
+        "client certificate {name:?}, but From is of {:?} and To of {:?}",
+        shown(request.from.ok().and_then(|from| from.user)),
+        shown(request.to.ok().and_then(|to| to.user)),
+    ))
+}
+
+/// So many requests are refused on one connection.
+pub(super) const REFUSALS: u8 = 16;
+
+/// So many hosts a phone may have on one connection.
+const LEGS: usize = 8;

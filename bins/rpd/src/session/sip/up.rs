@@ -1,0 +1,257 @@
+//! From the phone: every request outside a dialog goes to the host of its From, every one inside to where its dialog is.
+
+use std::{iter, mem, sync::Arc, task::Context};
+
+use rp_sip::{
+    Head, Reason as SipReason, Request, Response, Step,
+    route::{self, Listener, Rewritten, Token},
+};
+
+use super::{
+    Hold, Switch,
+    answers::{No, about, is_own_tag},
+    limits,
+    peer::with_kept,
+};
+use crate::{
+    outcome::{Reason, Refusal},
+    protocol::Protocol,
+    session::{Session, leg},
+    state::Destination,
+};
+
+/// What becomes of a message of the phone.
+enum Way {
+    Leg(usize),
+    /// It is read and dropped.
+    Nowhere,
+    /// It waits, and so does everything behind it.
+    Held,
+}
+
+/// Where a request belongs.
+enum Place {
+    Leg(usize),
+    Host(Arc<Destination>),
+}
+
+impl Switch {
+    /// Octets have come from the phone; or none, and what was kept is to be looked at again.
+    pub(super) fn phone_sent(&mut self, session: &mut Session, octets: &[u8], cx: &mut Context<'_>) {
+        let kept = mem::take(&mut self.phone.kept);
+        self.phone.kept = with_kept(kept, octets, |octets| self.sort_up(session, octets, cx));
+    }
+
+    /// Says how many octets are dealt with.
+    fn sort_up(&mut self, session: &mut Session, octets: &[u8], cx: &mut Context<'_>) -> usize {
+        let (mut at, mut pinged) = (0, false);
+        while self.ending.is_none() {
+            let rest = &octets[at..];
+            let step = match self.hold {
+                Hold::Nothing => self.phone.follower.step(rest),
+                // The follower is behind this head already.
+                _ => match Head::parse(rest, &limits(session)) {
+                    Ok(head) => Ok(Step::Look(head)),
+                    Err(_) => break,
+                },
+            };
+            match step {
+                Ok(Step::More) => break,
+                Ok(Step::Crlf) => at += 2,
+                Ok(Step::Ping) => {
+                    self.answers.extend_from_slice(b"\r\n");
+                    // Once is enough, however many have come at once.
+                    if !mem::replace(&mut pinged, true) {
+                        self.ping_legs(cx);
+                    }
+                    at += 2;
+                }
+                Ok(Step::Pass(body)) => {
+                    self.send_up(session, iter::once(&rest[..body]), cx);
+                    at += body;
+                }
+                Ok(Step::Look(head)) => match self.head_up(session, &head, rest, cx) {
+                    Some(used) => at += used,
+                    None => break,
+                },
+                Err(invalid) => self.refuse_stream(session, rest, invalid),
+            }
+        }
+        at
+    }
+
+    /// A whole head, at the front of `octets`. Says how many of them are dealt with; none, and it has to wait.
+    fn head_up(
+        &mut self,
+        session: &mut Session,
+        head: &Head<'_>,
+        octets: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Option<usize> {
+        let rewritten = self.without_us(head);
+        let way = match head {
+            Head::Request(request) => self.request(session, request, rewritten.token),
+            Head::Response(response) => self.response(session, response),
+        };
+        self.towards = match way {
+            Way::Held => return None,
+            Way::Nowhere => None,
+            Way::Leg(leg) => Some(leg),
+        };
+        let (head, behind) = octets.split_at(head.octets().len());
+        let body = self.phone.body(behind);
+        match self.towards {
+            Some(leg) if self.legs[leg].records_route() => {
+                self.send_up(session, rewritten.pieces().chain(iter::once(body)), cx);
+            }
+            _ => self.send_up(session, [head, body].into_iter(), cx),
+        }
+        Some(head.len() + body.len())
+    }
+
+    fn request(&mut self, session: &mut Session, request: &Request<'_>, token: Option<Token>) -> Way {
+        if let Hold::Unreachable(no) = mem::replace(&mut self.hold, Hold::Nothing) {
+            self.refuse(session, request, *no);
+            return Way::Nowhere;
+        }
+        if let Err(invalid) = sound(request) {
+            session.record.request = about(session, request).request;
+            self.refuse_stream(session, request.octets(), invalid);
+            return Way::Nowhere;
+        }
+        if request.method == "ACK" && is_own_tag(session, request) {
+            return Way::Nowhere;
+        }
+        match self.place(session, request, token) {
+            Some(Place::Leg(leg)) => self.pass_request(session, request, leg),
+            Some(Place::Host(host)) => match self.dial(session, request, &host) {
+                Ok(dial) => {
+                    self.hold = Hold::Dialling(Box::new(dial));
+                    Way::Held
+                }
+                Err(no) => {
+                    self.refuse(session, request, *no);
+                    Way::Nowhere
+                }
+            },
+            None => {
+                let no = nowhere(session, request);
+                self.refuse(session, request, no);
+                Way::Nowhere
+            }
+        }
+    }
+
+    fn pass_request(&mut self, session: &mut Session, request: &Request<'_>, leg: usize) -> Way {
+        if let Some(why) = self.legs[leg].objection(request) {
+            let refusal = Refusal::because(Reason::Certificate, why);
+            self.refuse(session, request, No { refusal, about: about(session, request) });
+            return Way::Nowhere;
+        }
+        match self.verdicts.asked(session, request, leg_number(leg)) {
+            Ok(()) => Way::Leg(leg),
+            Err(full) => {
+                self.hold = Hold::Full(full.until);
+                Way::Held
+            }
+        }
+    }
+
+    /// Only who has a leg can be answering.
+    fn response(&mut self, session: &mut Session, response: &Response<'_>) -> Way {
+        if self.legs.is_empty() {
+            self.ending =
+                Some(Box::new(Refusal::because(Reason::Malformed, "the first message is a response").into()));
+            return Way::Nowhere;
+        }
+        let asked = self.verdicts.leg_of(session, response).map(usize::from);
+        match asked.or((self.legs.len() == 1).then_some(BOUND)) {
+            Some(leg) => Way::Leg(leg),
+            None => Way::Nowhere,
+        }
+    }
+
+    /// Where a request belongs, if anywhere.
+    fn place(&self, session: &Session, request: &Request<'_>, token: Option<Token>) -> Option<Place> {
+        let table = session.state.table(Protocol::Sip);
+        let domain = request.from.ok().map(|from| from.domain());
+        let named = domain.and_then(|domain| table.lookup(domain));
+        let bound = (!self.legs.is_empty()).then_some(Place::Leg(BOUND));
+        let at = |host: &Arc<Destination>| {
+            let open = self.legs.iter().position(|leg| Arc::ptr_eq(&leg.destination, host));
+            open.map_or_else(|| Place::Host(host.clone()), Place::Leg)
+        };
+        if request.is_in_dialog() {
+            let by_token = token.and_then(|token| self.legs.iter().position(|leg| leg.token == token));
+            return by_token.map(Place::Leg).or_else(|| named.map(at)).or(bound);
+        }
+        // Whose identity is withheld belongs to a phone that has shown who it is (RFC 3323 4.1.1.3).
+        let nameless = domain.is_none_or(is_anonymous);
+        named.map(at).or(bound.filter(|_| nameless)).or_else(|| table.default().map(at))
+    }
+
+    /// The head without the Route, or Record-Route, that names us.
+    fn without_us<'a>(&self, head: &Head<'a>) -> Rewritten<'a> {
+        let mut ours = [""; ADDRESSES];
+        let all = self.addresses.iter().map(String::as_str);
+        let all = all.chain(self.legs.iter().filter_map(|leg| leg.public.as_deref()));
+        for (place, address) in ours.iter_mut().zip(all) {
+            *place = address;
+        }
+        route::up(head, &Listener { addresses: &ours, tls: self.is_tls() })
+    }
+
+    fn send_up<'a>(
+        &mut self,
+        session: &mut Session,
+        pieces: impl Iterator<Item = &'a [u8]>,
+        cx: &mut Context<'_>,
+    ) {
+        if let Some(leg) = self.towards {
+            session.record.octets.0 += self.legs[leg].peer.send(pieces, cx);
+        }
+    }
+
+    /// The legs are kept alive by the phone's pings. None of them is within a message, because the phone is not.
+    fn ping_legs(&mut self, cx: &mut Context<'_>) {
+        for leg in &mut self.legs {
+            leg.awaits_pong = true;
+            leg.peer.send(iter::once(&b"\r\n\r\n"[..]), cx);
+        }
+    }
+}
+
+/// Whether the message may go on, if a place is found for it.
+fn sound(request: &Request<'_>) -> Result<(), rp_sip::Invalid> {
+    request.sound()?;
+    match request.from {
+        Err(invalid) if !request.is_in_dialog() && invalid.reason != SipReason::NoDomain => Err(invalid),
+        _ => Ok(()),
+    }
+}
+
+/// Why there is no place for a request: the words are those of a host that is not there.
+fn nowhere(session: &mut Session, request: &Request<'_>) -> No {
+    let mut about = about(session, request);
+    about.name = about.name.filter(|name| !is_anonymous(name));
+    let own = mem::replace(&mut session.record, about);
+    let incoming = session.facts.listener.kind.transport;
+    let refusal = leg::choose(session, Protocol::Sip, incoming, None).err();
+    let about = mem::replace(&mut session.record, own);
+    No { refusal: refusal.unwrap_or(Refusal::new(Reason::UnknownHost)), about }
+}
+
+/// The first leg that was opened.
+const BOUND: usize = 0;
+
+fn is_anonymous(domain: &str) -> bool {
+    domain.eq_ignore_ascii_case("anonymous.invalid")
+}
+
+/// There are few legs.
+pub(super) fn leg_number(leg: usize) -> u8 {
+    u8::try_from(leg).unwrap_or(u8::MAX)
+}
+
+/// Two of the connection, and one of each leg.
+const ADDRESSES: usize = 10;

@@ -1,0 +1,89 @@
+//! What the proxy tells of a connection: its log lines, as they come.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Condvar, Mutex, Once},
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::PATIENCE;
+
+/// The lines about one client.
+#[derive(Clone, Copy)]
+pub struct Log(SocketAddr);
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static NEWS: Condvar = Condvar::new();
+
+impl Log {
+    /// Of the client with this address. The first call starts the log, so make it before anything can happen.
+    pub fn of(client: SocketAddr) -> Self {
+        Self::start();
+        Self(client)
+    }
+
+    /// From now on lines are kept.
+    pub fn start() {
+        static STARTED: Once = Once::new();
+        STARTED.call_once(|| {
+            let lines = tracing_subscriber::fmt()
+                .with_writer(Lines)
+                .with_ansi(false)
+                .with_max_level(tracing::Level::DEBUG);
+            lines.init();
+        });
+    }
+
+    /// Waits for a line with all these parts.
+    ///
+    /// # Panics
+    /// None came.
+    pub fn wait_for(self, parts: &[&str]) -> String {
+        let lines = LINES.lock().expect("lines");
+        let (lines, _) = NEWS
+            .wait_timeout_while(lines, PATIENCE, |lines| self.found(lines, parts).is_none())
+            .expect("lines");
+        self.found(&lines, parts)
+            .unwrap_or_else(|| panic!("no line with {parts:?} in {:#?}", self.mine(&lines)))
+    }
+
+    /// So many lines have all these parts by now.
+    pub fn count(self, parts: &[&str]) -> usize {
+        let lines = LINES.lock().expect("lines");
+        self.mine(&lines).into_iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+    }
+
+    fn found(self, lines: &[String], parts: &[&str]) -> Option<String> {
+        self.mine(lines).into_iter().find(|line| parts.iter().all(|part| line.contains(part)))
+    }
+
+    fn mine(self, lines: &[String]) -> Vec<String> {
+        let source = format!("source={} ", self.0);
+        lines.iter().filter(|line| format!("{line} ").contains(&source)).cloned().collect()
+    }
+}
+
+/// Where the log writes, a line at a time.
+struct Lines;
+
+impl io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        LINES.lock().expect("lines").push(String::from_utf8_lossy(line).trim_end().to_owned());
+        NEWS.notify_all();
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        Self
+    }
+}

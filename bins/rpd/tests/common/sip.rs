@@ -1,0 +1,240 @@
+//! Phones and PBXs that do exactly what a test says.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError, channel},
+    },
+    thread,
+};
+
+use rp_sip::{Follower, Head, Limits, Step};
+use rpd::tls;
+use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned, sign::CertifiedKey};
+
+use super::{PATIENCE, Proxy};
+
+trait Both: Read + Write + Send {}
+impl<T: Read + Write + Send> Both for T {}
+
+/// One end of a connection.
+pub struct Wire {
+    stream: Box<dyn Both>,
+    socket: TcpStream,
+    received: Vec<u8>,
+    follower: Follower,
+}
+
+/// A PBX with a port for TCP and one for TLS. What it says is the test's business.
+pub struct Pbx {
+    /// For TCP.
+    pub tcp: u16,
+    /// For TLS, with the certificate `service` of the folder.
+    pub tls: u16,
+    lines: Receiver<(&'static str, Wire)>,
+}
+
+impl Pbx {
+    /// Listens on both ports.
+    pub fn start(folder: &Path) -> Self {
+        let (told, lines) = channel();
+        let config = Arc::new(server(folder));
+        let [tcp, tls] = ["tcp", "tls"].map(|kind| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let port = listener.local_addr().expect("an address").port();
+            let (told, config) = (told.clone(), config.clone());
+            thread::spawn(move || {
+                for socket in listener.incoming().map_while(Result::ok) {
+                    let wire = match kind {
+                        "tcp" => Wire::new(socket.try_clone().expect("a socket"), socket),
+                        _ => {
+                            let connection = ServerConnection::new(config.clone()).expect("a server");
+                            let socket_too = socket.try_clone().expect("a socket");
+                            Wire::new(StreamOwned::new(connection, socket), socket_too)
+                        }
+                    };
+                    if told.send((kind, wire)).is_err() {
+                        return;
+                    }
+                }
+            });
+            port
+        });
+        Self { tcp, tls, lines }
+    }
+
+    /// The next connection, and by which port it came.
+    pub fn line(&self) -> (&'static str, Wire) {
+        self.lines.recv_timeout(PATIENCE).expect("a connection")
+    }
+
+    /// The next connection, which came in clear.
+    pub fn tcp_line(&self) -> Wire {
+        let (kind, line) = self.line();
+        assert_eq!(kind, "tcp");
+        line
+    }
+
+    /// Whether nobody has connected since.
+    pub fn is_alone(&self) -> bool {
+        matches!(self.lines.try_recv(), Err(TryRecvError::Empty))
+    }
+}
+
+fn server(folder: &Path) -> ServerConfig {
+    let chain = tls::read_certificates(&folder.join("service.pem")).expect("a certificate");
+    let key = Arc::new(tls::read_key(&folder.join("service.key"), chain).expect("a key"));
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
+}
+
+impl Wire {
+    fn new(stream: impl Read + Write + Send + 'static, socket: TcpStream) -> Self {
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        socket.set_nodelay(true).expect("a socket");
+        let follower = Follower::new(Limits { body: usize::MAX, ..Limits::default() });
+        Self { stream: Box::new(stream), socket, received: Vec::new(), follower }
+    }
+
+    /// A phone in clear.
+    pub fn phone(proxy: &Proxy) -> Self {
+        let socket = TcpStream::connect(proxy.address("sip")).expect("the proxy listens");
+        Self::new(socket.try_clone().expect("a socket"), socket)
+    }
+
+    /// A phone over TLS, perhaps with a certificate.
+    pub fn secure_phone(proxy: &Proxy, certificate: Option<&Arc<CertifiedKey>>) -> Self {
+        let socket = TcpStream::connect(proxy.address("sips")).expect("the proxy listens");
+        let config = tls::client_config_with(tls::accept_any(), certificate);
+        let name = "example.com".try_into().expect("a name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let socket_too = socket.try_clone().expect("a socket");
+        Self::new(StreamOwned::new(connection, socket), socket_too)
+    }
+
+    /// Its own address.
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("an address")
+    }
+
+    /// The address at which it reaches the proxy, as a URI has it.
+    pub fn peer(&self) -> String {
+        self.socket.peer_addr().expect("an address").to_string()
+    }
+
+    /// Says something.
+    pub fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.stream.write_all(octets.as_ref()).expect("the proxy reads");
+        self.stream.flush().expect("the proxy reads");
+    }
+
+    /// Has nothing more to say.
+    pub fn end(&self) {
+        self.socket.shutdown(Shutdown::Write).expect("an open socket");
+    }
+
+    /// The next message, whole, with nothing before it.
+    pub fn message(&mut self) -> Vec<u8> {
+        let mut at = 0;
+        let mut left = None;
+        loop {
+            let step = self.follower.step(&self.received[at..]).expect("SIP");
+            match step {
+                Step::Look(head) => {
+                    at += head.octets().len();
+                    left = Some(head.body_len());
+                }
+                Step::Pass(octets) => {
+                    at += octets;
+                    left = left.map(|left| left - octets);
+                }
+                Step::Crlf | Step::Ping => panic!("a CR LF before a message"),
+                Step::More => assert!(self.read() > 0, "an end instead of a message: {:?}", self.text()),
+            }
+            if left == Some(0) {
+                return self.received.drain(..at).collect();
+            }
+        }
+    }
+
+    /// The next message as text.
+    pub fn text_message(&mut self) -> String {
+        String::from_utf8(self.message()).expect("text")
+    }
+
+    /// The first line of the next message.
+    pub fn start_line(&mut self) -> String {
+        self.text_message().lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// The next octets are these.
+    pub fn expect(&mut self, octets: &[u8]) {
+        while self.received.len() < octets.len() {
+            assert!(self.read() > 0, "an end after {:?}", self.text());
+        }
+        let found: Vec<u8> = self.received.drain(..octets.len()).collect();
+        assert_eq!(String::from_utf8_lossy(&found), String::from_utf8_lossy(octets));
+    }
+
+    /// All that comes until the other side ends. A reset counts as an end.
+    pub fn rest(&mut self) -> String {
+        while self.read() > 0 {}
+        let rest = self.text();
+        self.received.clear();
+        rest
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+
+    fn read(&mut self) -> usize {
+        let mut octets = [0; 64 * 1024];
+        match self.stream.read(&mut octets) {
+            Ok(n) => {
+                self.received.extend_from_slice(&octets[..n]);
+                n
+            }
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) =>
+            {
+                0
+            }
+            Err(error) => panic!("{error}, after {:?}", self.text()),
+        }
+    }
+}
+
+/// A request of a phone or of a PBX. `lines` stand behind those that every request has.
+pub fn request(method: &str, from: &str, to: &str, branch: &str, lines: &str, body: &str) -> String {
+    format!(
+        "{method} sip:callee@pbx.invalid SIP/2.0\r\nVia: SIP/2.0/TCP phone.invalid;branch=z9hG4bK{branch}\r\n\
+         From: <{from}>;tag=f\r\nTo: <{to}>\r\nCall-ID: call-{branch}\r\nCSeq: 1 {method}\r\n{lines}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A REGISTER of `user@domain`.
+pub fn register(user: &str, domain: &str, branch: &str) -> String {
+    let own = format!("sip:{user}@{domain}");
+    request("REGISTER", &own, &own, branch, "", "")
+}
+
+/// A response to a request, with its Via, From, To, Call-ID and CSeq. `lines` stand behind them.
+pub fn response(request: &[u8], status: &str, lines: &str) -> String {
+    let Ok(Head::Request(request)) = Head::parse(request, &Limits::default()) else { panic!("no request") };
+    let mut text = format!("SIP/2.0 {status}\r\n");
+    for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+        for value in request.headers(name) {
+            text.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value)));
+        }
+    }
+    format!("{text}{lines}Content-Length: 0\r\n\r\n")
+}
