@@ -35,7 +35,8 @@ pub(super) struct Pace {
     looked: Instant,
     /// The last progress, or the beginning of the turn.
     since: Instant,
-    /// How long the client was waited for within the present window, and its progress before that.
+    /// What the client was to do last, how long it was waited for within the present window, and its progress before.
+    client: Turn,
     waited: Duration,
     window: u64,
 }
@@ -49,6 +50,7 @@ impl Pace {
             progress: 0,
             looked: now,
             since: now,
+            client: Turn::Service,
             waited: Duration::ZERO,
             window: 0,
         }
@@ -62,8 +64,8 @@ impl Pace {
         if self.turn == turn && turn != Turn::Service {
             self.waited += now - self.looked;
         }
-        if turn != Turn::Service && self.turn != turn && self.window > progress {
-            self.window = progress;
+        if turn != Turn::Service && self.client != turn {
+            (self.client, self.waited, self.window) = (turn, Duration::ZERO, progress);
         }
         if self.turn != turn || self.progress != progress {
             self.since = now;
@@ -115,5 +117,75 @@ impl Alarm {
             }
             sleep.as_mut().reset(due);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks each second at who has the turn and how far he is; the second and the name of the limit that was passed.
+    fn run(turns: impl Iterator<Item = (Turn, u64)>) -> Option<(u64, &'static str)> {
+        let start = Instant::now();
+        let mut pace = Pace::new(&Limits::default(), start);
+        for (second, (turn, progress)) in (0_u64..).zip(turns) {
+            let now = start + Duration::from_secs(second);
+            match pace.look(now, turn, progress) {
+                Ok(due) => assert!(due > now),
+                Err(limit) => return Some((second, limit)),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_service_may_pause_and_not_stand_still() {
+        let still = (0..100).map(|_| (Turn::Service, 7));
+        assert_eq!(run(still), Some((60, "limits.http-response")));
+        let dribbling = (0..1000).map(|second| (Turn::Service, second / 59));
+        assert_eq!(run(dribbling), None);
+    }
+
+    #[test]
+    fn a_client_keeps_a_rate_over_a_while() {
+        let at = |rate| move |second: u64| (Turn::ClientSends, second * rate);
+        assert_eq!(run((0..1000).map(at(500))), None);
+        assert_eq!(run((0..1000).map(at(499))), Some((20, "limits.http-body-rate")));
+        let bursts = (0..1000).map(|second| (Turn::ClientSends, second / 20 * 10_000));
+        assert_eq!(run(bursts), None);
+        let stopping = (0..1000).map(|second: u64| (Turn::ClientSends, second.min(100) * 500));
+        assert_eq!(run(stopping), Some((120, "limits.http-body-rate")));
+    }
+
+    #[test]
+    fn the_time_of_the_service_does_not_count_against_the_client() {
+        // Half of the time the service does not take what the client has sent.
+        let turns = (0..1000).map(|second: u64| match second / 5 % 2 {
+            0 => (Turn::ClientSends, second * 300),
+            _ => (Turn::Service, second),
+        });
+        assert_eq!(run(turns), None);
+    }
+
+    #[test]
+    fn a_client_that_takes_has_the_time_that_a_full_buffer_needs() {
+        let steps = (0..1000).map(|second| (Turn::ClientTakes, second / 55 * 30_000));
+        assert_eq!(run(steps), None);
+        let never = (0..1000).map(|_| (Turn::ClientTakes, 1_000_000));
+        assert_eq!(run(never), Some((60, "limits.http-body-rate")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_that_is_put_off_does_not_ring_early() {
+        let mut alarm = Alarm::default();
+        let start = tokio::time::Instant::now();
+        let at = |seconds| (start + Duration::from_secs(seconds)).into_std();
+        let mut poll = |due| alarm.poll(due, &mut Context::from_waker(std::task::Waker::noop())).is_ready();
+        assert!(!poll(at(10)));
+        assert!(!poll(at(20)));
+        tokio::time::advance(Duration::from_secs(15)).await;
+        assert!(!poll(at(20)));
+        assert!(!poll(at(30)));
+        assert!(poll(at(14)));
     }
 }
