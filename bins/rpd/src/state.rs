@@ -41,7 +41,8 @@ pub struct Destination {
 }
 
 impl Destination {
-    fn new(config: &Config, host: Arc<Host>) -> Self {
+    /// This host, with what the configuration has for it.
+    pub fn new(config: &Config, host: Arc<Host>) -> Self {
         let entries = host.http.urls.iter().flat_map(|urls| &urls.entries);
         let elsewhere = entries.map(|entry| {
             let host = Arc::new(at(&host, entry.elsewhere.as_ref()?));

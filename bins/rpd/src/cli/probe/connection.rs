@@ -94,20 +94,20 @@ fn certificate(connection: &rustls::CommonState) -> Option<&CertificateDer<'stat
 
 /// What the other side has shown in the handshake.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Shown {
-    pub(super) version: &'static str,
-    pub(super) common_name: Option<String>,
-    pub(super) names: Vec<String>,
-    pub(super) ends: Option<String>,
-    pub(super) days_left: Option<i64>,
+pub(in crate::cli) struct Shown {
+    pub(in crate::cli) version: &'static str,
+    pub(in crate::cli) common_name: Option<String>,
+    pub(in crate::cli) names: Vec<String>,
+    pub(in crate::cli) ends: Option<String>,
+    pub(in crate::cli) days_left: Option<i64>,
     #[serde(serialize_with = "as_text")]
-    pub(super) fingerprint: Option<Fingerprint>,
-    pub(super) asks_for_certificate: bool,
+    pub(in crate::cli) fingerprint: Option<Fingerprint>,
+    pub(in crate::cli) asks_for_certificate: bool,
 }
 
 impl Shown {
     /// What came with this connection, if it is TLS.
-    pub(super) fn of(stream: &Stream, asked: &Asked) -> Option<Self> {
+    pub(in crate::cli) fn of(stream: &Stream, asks_for_certificate: bool) -> Option<Self> {
         let Stream::Tls(stream) = stream else { return None };
         let connection = stream.get_ref().1;
         let der = certificate(connection);
@@ -119,7 +119,7 @@ impl Shown {
             ends: validity.as_ref().map(|validity| validity.until.clone()),
             days_left: validity.map(|validity| validity.days_left),
             fingerprint: der.map(|der| tls::fingerprint(der)),
-            asks_for_certificate: asked.yes(),
+            asks_for_certificate,
         })
     }
 }
@@ -157,7 +157,7 @@ impl Asked {
         this
     }
 
-    fn yes(&self) -> bool {
+    pub(super) fn yes(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 }

@@ -17,8 +17,8 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use connection::{Asked, Shown, resolve};
-pub(super) use connection::{open, shown_fingerprint, trusting};
+use connection::{Asked, resolve};
+pub(super) use connection::{Shown, open, shown_fingerprint, trusting};
 
 use crate::{
     config::{Fingerprint, FromText},
@@ -200,7 +200,7 @@ impl Probe {
                 let asked = Asked::notice(&mut config);
                 let connector = TlsConnector::from(Arc::new(config));
                 let stream = open(address, self.source, Some((&connector, server_name))).await?;
-                let shown = Shown::of(&stream, &asked);
+                let shown = Shown::of(&stream, asked.yes());
                 (stream, shown)
             }
             None => (open(address, self.source, None).await?, None),

@@ -1,0 +1,83 @@
+//! `--connect`: every target on every port, as a connection of a client would reach it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use rp_route::leg::{Leg, Ports, Transport};
+
+use super::{Look, Verdict};
+use crate::{
+    cli::probe::Shown,
+    config::{Config, Host},
+    connect::{self, Resolver},
+    protocol::Protocol,
+    proxy_protocol::Addresses,
+    state::Destination,
+};
+
+pub(super) async fn look(config: &Config) -> Vec<Look> {
+    let resolver = Resolver::default();
+    // To a target that wants a PROXY header we are a client of our own.
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 0));
+    let client = Addresses { source: nobody, destination: nobody };
+    let mut looks = Vec::new();
+    for way in config.hosts.iter().flat_map(|host| ways(config, host)) {
+        let Way { destination, protocol, leg } = way;
+        let host = &destination.host;
+        let over = match leg.transport {
+            Transport::Tcp => "",
+            Transport::Tls => " over TLS",
+        };
+        let target = host.targets.first().map(ToString::to_string).unwrap_or_default();
+        let what = format!("{} {protocol}{over} at {target}:{}", host.label(), leg.port);
+        let connected =
+            connect::connect(&destination, protocol, leg, &client, &config.limits, &resolver).await;
+        let (verdict, found) = match connected {
+            Ok(stream) => (Verdict::Good, Shown::of(&stream, false).map_or("connected".to_owned(), shown)),
+            Err(error) => (Verdict::Bad, error.to_string()),
+        };
+        looks.push(Look { verdict, line: host.line, what, found });
+    }
+    looks
+}
+
+fn shown(shown: Shown) -> String {
+    let name = shown.common_name.map_or("without a name".to_owned(), |name| format!("{name:?}"));
+    let days = shown.days_left.map_or(String::new(), |days| format!(", {days} days left"));
+    format!("{}, certificate {name}{days}", shown.version)
+}
+
+/// One target, one port.
+struct Way {
+    destination: Destination,
+    protocol: Protocol,
+    leg: Leg,
+}
+
+fn ways(config: &Config, host: &Arc<Host>) -> Vec<Way> {
+    let mut ways = at_each_target(config, host, &Protocol::ALL);
+    let whole = Destination::new(config, host.clone());
+    let entries = host.http.urls.as_ref().map_or(0, |urls| urls.entries.len());
+    for elsewhere in (0..entries).filter_map(|entry| whole.elsewhere(entry)) {
+        ways.extend(at_each_target(config, &elsewhere.host, &[Protocol::Http]));
+    }
+    ways
+}
+
+fn at_each_target(config: &Config, host: &Arc<Host>, protocols: &[Protocol]) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for target in &host.targets {
+        let alone = Arc::new(Host { targets: vec![target.clone()], ..Host::clone(host) });
+        for protocol in protocols.iter().copied() {
+            let Some(service) = &host.services[protocol] else { continue };
+            for leg in legs(service.ports) {
+                ways.push(Way { destination: Destination::new(config, alone.clone()), protocol, leg });
+            }
+        }
+    }
+    ways
+}
+
+fn legs(ports: Ports) -> impl Iterator<Item = Leg> {
+    let leg = |transport, port: Option<u16>| port.map(|port| Leg { transport, port });
+    [leg(Transport::Tcp, ports.tcp), leg(Transport::Tls, ports.tls)].into_iter().flatten()
+}
