@@ -263,14 +263,22 @@ fn a_directory_that_goes_away_is_announced() {
 }
 
 #[test]
-fn garbage_behind_a_bind_gets_a_notice_and_does_not_pass() {
+fn garbage_behind_a_bind_does_not_pass_and_gets_a_notice_if_it_is_framed() {
     let ((a, at_a), (b, _at_b)) = (directory(), directory());
     let proxy = proxy(a, b);
-    let mut client = Client::at(proxy.address("ldap"));
-    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
-    client.send(b"GET / HTTP/1.1\r\n\r\n");
-    assert_eq!((client.result(), client.result()), (Some((0, 2)), None));
-    assert_eq!([next(&at_a), next(&at_a)], ["a.example\\one", "end"]);
+    // A message with the id 0; then what is no message at all, and a length of the indefinite form.
+    for (garbage, notice) in [
+        (&b"\x30\x05\x02\x01\x00\x42\x00"[..], Some((0, 2))),
+        (b"GET / HTTP/1.1\r\n\r\n", None),
+        (b"\x30\x80\x02\x01\x01", None),
+    ] {
+        let mut client = Client::at(proxy.address("ldap"));
+        assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+        client.send(garbage);
+        assert_eq!(client.result(), notice);
+        assert_eq!(client.result(), None);
+        assert_eq!([next(&at_a), next(&at_a)], ["a.example\\one", "end"]);
+    }
 }
 
 #[test]
@@ -358,4 +366,117 @@ fn where_tls_is_required_a_default_host_is_no_way_around_it() {
     assert_eq!(client.result(), Some((1, 0)));
     assert_eq!(client.bind(2, "a.example\\one"), Some((2, 13)));
     assert_eq!(next(&at_a), "end");
+}
+
+/// A request of this operation, with nothing in it that a proxy reads.
+fn request(id: u8, tag: u8) -> Vec<u8> {
+    vec![0x30, 5, 2, 1, id, tag, 0]
+}
+
+#[test]
+fn without_a_directory_each_request_has_the_answer_of_its_own_kind() {
+    let proxy = proxy(1, 1);
+    let mut client = Client::at(proxy.address("ldap"));
+    // Modify, add, delete, rename, compare; an extended request that is not StartTLS; SASL without a domain.
+    for (id, tag, answer) in
+        [(1, 0x66, 0x67), (2, 0x68, 0x69), (3, 0x4a, 0x6b), (4, 0x6c, 0x6d), (5, 0x6e, 0x6f)]
+    {
+        client.send(&request(id, tag));
+        let mut octets = [0; 512];
+        let n = client.stream.read(&mut octets).expect("an answer");
+        let reply = rp_ldap::answer(&octets[..n]).expect("an answer");
+        assert_eq!(
+            (reply.operation.0, reply.message_id, reply.result.map(|r| r.code.0)),
+            (answer, i32::from(id), Some(1))
+        );
+    }
+    client.send(b"\x30\x0c\x02\x01\x06\x77\x07\x80\x051.2.3");
+    assert_eq!(client.result(), Some((6, 1)));
+    client.send(b"\x30\x14\x02\x01\x07\x60\x0f\x02\x01\x03\x04\x00\xa3\x08\x04\x06GSSAPI");
+    assert_eq!(client.result(), Some((7, 7)));
+    // There is no answer to an abandon, and what LDAP does not have ends the connection.
+    client.send(&[&b"\x30\x06\x02\x01\x08\x50\x01\x01"[..], &request(9, 0x7e)].concat());
+    assert_eq!((client.result(), client.result()), (None, None));
+    let mut client = Client::at(proxy.address("ldap"));
+    client.send(&[&b"\x30\x06\x02\x01\x08\x50\x01\x01"[..], &request(9, 0x7e)].concat());
+    assert_eq!((client.result(), client.result()), (Some((0, 2)), None));
+}
+
+#[test]
+fn where_there_is_no_certificate_start_tls_is_declined_and_the_connection_goes_on() {
+    let (a, at_a) = directory();
+    let proxy = proxy(a, a);
+    let mut client = Client::at(proxy.address("ldap"));
+    client.send(&messages::start_tls_request(1));
+    assert_eq!(client.result(), Some((1, 2)));
+    assert_eq!(client.bind(2, "a.example\\one"), Some((2, 0)));
+    assert_eq!(next(&at_a), "a.example\\one");
+}
+
+#[test]
+fn a_client_that_ends_its_side_gets_what_is_still_to_come_and_no_notice() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let bind = messages::simple_bind_request(1, "a.example\\one", "x");
+    for goodbye in [Vec::new(), messages::unbind_request(3)] {
+        let mut socket = TcpStream::connect(proxy.address("ldap")).expect("the proxy listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        socket
+            .write_all(&[bind.clone(), search(2, "big"), goodbye.clone()].concat())
+            .expect("the proxy reads");
+        if goodbye.is_empty() {
+            socket.shutdown(std::net::Shutdown::Write).expect("an end");
+        }
+        let mut octets = Vec::new();
+        socket.read_to_end(&mut octets).expect("an end, and no reset");
+        let mut ids = Vec::new();
+        let mut rest = &octets[..];
+        while !rest.is_empty() {
+            let message = answer(rest).expect("a message");
+            ids.push(message.message_id);
+            rest = &rest[message.frame_len..];
+        }
+        assert_eq!(ids, [1, 2, 2]);
+    }
+}
+
+#[test]
+fn who_named_nobody_is_told_of_once_and_silence_after_an_answer_is_no_offence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = configuration(1, 1, "[limits]\nfirst-message = \"200ms\"\n[log]\nlevel = \"debug\"\n");
+    let mut proxy = Process::start(&common::write(folder.path(), "rpd.toml", &text));
+    let address = proxy.address("ldap");
+    let mut client = Client::at(address);
+    assert_eq!(client.bind(1, ""), Some((1, 48)));
+    client.send(&search(2, ""));
+    assert_eq!((client.result(), client.result()), (Some((2, 1)), None));
+    let line = proxy.line("conn=1");
+    assert!(line.contains("reason=no-name"), "{line}");
+    // The directory is down: its phones wait, and that is all.
+    let mut client = Client::at(address);
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 52)));
+    assert_eq!(client.result(), None);
+    let line = proxy.line("conn=2");
+    assert!(line.contains("reason=target-unreachable"), "{line}");
+    // The next line is the next connection's: nothing more was told of this one.
+    assert_eq!(Client::at(address).bind(1, "unknown.example\\one"), Some((1, 49)));
+    let line = proxy.line("refused");
+    assert!(line.contains("conn=3"), "{line}");
+}
+
+#[test]
+fn a_proxy_that_ends_says_so_between_two_messages() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = proxy(a, b);
+    let mut routed = Client::at(proxy.address("ldap"));
+    assert_eq!(routed.bind(1, "a.example\\one"), Some((1, 0)));
+    let mut unrouted = Client::at(proxy.address("ldap"));
+    assert_eq!(unrouted.bind(1, "unknown.example\\one"), Some((1, 49)));
+    // Ending waits for the clients, a moment long.
+    let ending = thread::spawn(move || drop(proxy));
+    for client in [&mut routed, &mut unrouted] {
+        assert_eq!((client.result(), client.result()), (Some((0, 52)), None));
+    }
+    drop((routed, unrouted));
+    ending.join().expect("the proxy ends");
 }

@@ -34,6 +34,7 @@ use crate::{
 pub struct ClientFollower {
     phase: Phase,
     layer_may_begin: bool,
+    has_unbound: bool,
 }
 
 /// What stands at the front of the input.
@@ -65,7 +66,7 @@ enum Phase {
 impl ClientFollower {
     /// At the beginning of a message.
     pub const fn new() -> Self {
-        Self { phase: Phase::Between, layer_may_begin: false }
+        Self { phase: Phase::Between, layer_may_begin: false, has_unbound: false }
     }
 
     /// Looks at `input`: the octets behind those that passed or were decided.
@@ -99,10 +100,18 @@ impl ClientFollower {
         self.phase == Phase::Opaque
     }
 
+    /// Whether the client has said goodbye: the service is going to close then (RFC 4511 4.3).
+    pub fn has_unbound(&self) -> bool {
+        self.has_unbound
+    }
+
     fn begin<'a>(&mut self, input: &'a [u8]) -> Result<ClientStep<'a>, Invalid> {
         match begin(input) {
             Ok(Begin::Decide(key)) => Ok(ClientStep::Decide(key)),
-            Ok(Begin::Pass { frame_len }) => Ok(self.pass(frame_len, input)),
+            Ok(Begin::Pass { frame_len, unbind }) => {
+                self.has_unbound |= unbind;
+                Ok(self.pass(frame_len, input))
+            }
             Err(Error::Incomplete(missing)) => Ok(ClientStep::More(missing)),
             Err(Error::Invalid(invalid)) => {
                 self.phase = Phase::Broken(invalid);
@@ -124,7 +133,7 @@ impl ClientFollower {
 /// How a message begins.
 enum Begin<'a> {
     Decide(Key<'a>),
-    Pass { frame_len: usize },
+    Pass { frame_len: usize, unbind: bool },
 }
 
 fn begin(input: &[u8]) -> Result<Begin<'_>, Error> {
@@ -138,7 +147,7 @@ fn begin(input: &[u8]) -> Result<Begin<'_>, Error> {
         // This one is held until it is whole, so it must not be large.
         return extract(input).map(Begin::Decide);
     }
-    Ok(Begin::Pass { frame_len: head.frame.end() })
+    Ok(Begin::Pass { frame_len: head.frame.end(), unbind: head.operation == Tag::UNBIND_REQUEST })
 }
 
 /// Whether an extended request is StartTLS (RFC 4511 4.14.1). An OID of another length is told apart before

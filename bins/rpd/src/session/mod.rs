@@ -99,7 +99,7 @@ impl Session {
 
     /// The client has left its service, and goes on with another.
     async fn serve_again(&mut self, relay: Relay) -> Result<Relay, End> {
-        let (stream, octets) = relay.into_client();
+        let (stream, octets) = relay.into_client().await;
         ldap::serve_again(self, Head::begun(stream, octets)).await
     }
 

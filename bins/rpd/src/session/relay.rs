@@ -44,8 +44,14 @@ pub(super) trait Inspect: Send {
     /// What is to be told of single requests, one at a time.
     fn note(&mut self) -> Option<Note>;
 
+    /// The client has ended: it says nothing more, but may listen.
+    fn client_ended(&mut self) {}
+
     /// The service has ended, or its connection broke: the last chance to answer.
     fn service_ended(&mut self) {}
+
+    /// This proxy ends the connection: the same, in the middle of things.
+    fn closing(&mut self) {}
 
     /// Whether the client stands between two messages of the service, so that it can be taken from it.
     fn may_leave(&self) -> bool {
@@ -171,7 +177,13 @@ impl Relay {
     }
 
     /// The client, and what it said that nobody has dealt with. The service is closed.
-    pub(super) fn into_client(self) -> (Stream, Vec<u8>) {
+    pub(super) async fn into_client(mut self) -> (Stream, Vec<u8>) {
+        // Once, without waiting for anybody: a service that does not read gets no farewell.
+        let farewell = |cx: &mut Context<'_>| {
+            let _ = Pin::new(&mut self.service).poll_shutdown(cx);
+            Poll::Ready(())
+        };
+        poll_fn(farewell).await;
         let undecided = self.inspection.map(|inspection| inspection.undecided);
         let [from_client, _] = undecided.unwrap_or_default();
         (self.client, from_client)
@@ -185,6 +197,7 @@ impl Relay {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         if self.cancel.poll(Request::Close, cx).is_ready() {
+            self.say_goodbye(cx);
             return Poll::Ready(Event::Ended(End::Served(Cause::Shutdown)));
         }
         let before = self.octets();
@@ -210,6 +223,15 @@ impl Relay {
         self.timer
             .poll(patience, self.octets() != before, cx)
             .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
+    }
+
+    /// Last words of ours, as far as they can be said without waiting.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        let Some(inspection) = &mut self.inspection else { return };
+        inspection.inspector.closing();
+        if self.insert_answers() {
+            let _ = self.down.write_rest(&mut self.client, cx);
+        }
     }
 
     /// Puts the answers that are due behind what has gone to the client; whether there were any.
@@ -370,9 +392,12 @@ impl Direction {
         Poll::Ready(())
     }
 
-    /// What is left to be said to the client of a service that has ended.
+    /// Tells that this side has ended, and takes what is left to be said to the client of a service.
     fn last_answers(&mut self, side: Side, inspection: &mut Option<Box<Inspection>>) {
-        let Some(inspection) = inspection.as_mut().filter(|_| side == Side::Service) else { return };
+        let Some(inspection) = inspection else { return };
+        if side == Side::Client {
+            return inspection.inspector.client_ended();
+        }
         inspection.inspector.service_ended();
         while let Some(answer) = inspection.inspector.answer() {
             self.rest.extend_from_slice(&answer);

@@ -9,7 +9,7 @@ use rp_ldap::{
 };
 use rp_route::leg::{Leg, Transport};
 
-use super::named;
+use super::{last_words, named};
 use crate::{
     outcome::{End, Note, Observation, Reason, Refusal},
     protocol::Protocol,
@@ -25,14 +25,23 @@ pub(super) struct Follow {
     incoming: Transport,
     client: ClientFollower,
     service: ServiceFollower,
-    /// The last bind that went on: in words, and its domain.
-    bind: (String, Option<String>),
+    /// The binds that the directory has not answered, oldest first.
+    binds: VecDeque<OpenBind>,
     /// Requests that were answered here.
     refusals: u32,
-    /// The directory has said itself that it closes.
-    noticed: bool,
+    /// The directory may close: it has said so itself, or the client has no more to say.
+    may_end: bool,
     answers: VecDeque<Vec<u8>>,
     notes: VecDeque<Note>,
+}
+
+/// A bind that went on: what is told of it when the answer comes.
+struct OpenBind {
+    message_id: i32,
+    words: String,
+    domain: Option<String>,
+    /// Its success proves who the client is.
+    proves: bool,
 }
 
 impl Follow {
@@ -49,9 +58,9 @@ impl Follow {
             incoming,
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
-            bind: (String::new(), None),
+            binds: VecDeque::new(),
             refusals: 0,
-            noticed: false,
+            may_end: false,
             answers: VecDeque::new(),
             notes: VecDeque::new(),
         }
@@ -83,25 +92,31 @@ impl Follow {
     }
 
     fn judge(&mut self, answer: &BindAnswer) {
+        let Some(bind) = self.answered(answer.message_id) else { return };
         let ldap = &self.destination.host.ldap;
         let ResultCode(code) = answer.code;
-        if ldap.suspicious_results.contains(&code)
-            || (answer.sasl && ldap.suspicious_results_sasl.contains(&code))
-        {
-            let (request, name) = self.bind.clone();
-            let refusal = Refusal::because(Reason::Refused, format_args!("bind response {code}"));
-            self.notes.push_back(Note {
-                request: Some(request),
-                name,
-                observation: Observation::Refused(refusal),
-            });
-        }
+        let suspicious = ldap.suspicious_results.contains(&code)
+            || (answer.sasl && ldap.suspicious_results_sasl.contains(&code));
+        let observation = if suspicious {
+            Observation::Refused(Refusal::because(Reason::Refused, format_args!("bind response {code}")))
+        } else if answer.code == ResultCode::SUCCESS && bind.proves {
+            Observation::Proven
+        } else {
+            return;
+        };
+        self.notes.push_back(Note { request: Some(bind.words), name: bind.domain, observation });
+    }
+
+    /// The bind with this id; older ones get no answer any more (RFC 4511 4.2.1).
+    fn answered(&mut self, message_id: i32) -> Option<OpenBind> {
+        let at = self.binds.iter().position(|bind| bind.message_id == message_id)?;
+        self.binds.drain(..=at).next_back()
     }
 }
 
 /// What becomes of a request that has to be decided.
-enum Decision {
-    Pass { id: i32, sasl: bool },
+enum Decision<'a> {
+    Pass(Bind<'a>),
     Leave,
     Refuse(Vec<u8>),
 }
@@ -114,8 +129,9 @@ impl Inspect for Follow {
             Ok(ClientStep::More(_)) => Step::More,
             Ok(ClientStep::Decide(key)) => self.decide(&key),
             Err(invalid) => {
-                self.answers.push_back(messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR));
-                Step::End(Refusal::because(Reason::Malformed, invalid).into())
+                let (notice, refusal) = last_words(&invalid);
+                self.answers.extend(notice);
+                Step::End(refusal.into())
             }
         };
         self.client = client;
@@ -132,7 +148,7 @@ impl Inspect for Follow {
                         }
                         self.judge(&answer);
                     }
-                    Some(ServiceEvent::Unsolicited(_)) => self.noticed = true,
+                    Some(ServiceEvent::Unsolicited(_)) => self.may_end = true,
                     _ => {}
                 }
                 Step::Pass(step.octets)
@@ -152,11 +168,19 @@ impl Inspect for Follow {
         self.notes.pop_front()
     }
 
+    fn client_ended(&mut self) {
+        self.may_end = true;
+    }
+
     /// Clients take an abrupt end for a dead server, and some stay away from it for minutes.
     fn service_ended(&mut self) {
-        if !self.noticed {
+        if !self.may_end && !self.client.has_unbound() {
             self.answers.push_back(messages::notice_of_disconnection(ResultCode::UNAVAILABLE));
         }
+    }
+
+    fn closing(&mut self) {
+        self.service_ended();
     }
 
     fn may_leave(&self) -> bool {
@@ -171,13 +195,16 @@ impl Inspect for Follow {
 impl Follow {
     fn decide(&mut self, key: &Key<'_>) -> Step {
         match self.decision(key) {
-            Decision::Pass { id, sasl } => {
-                let auth =
-                    if sasl { Auth::Sasl { mechanism: b"" } } else { Auth::Simple { empty_password: false } };
-                if self.service.open_bind(id, auth).is_err() {
+            Decision::Pass(bind) => {
+                if self.service.open_bind(key.message_id, bind.auth).is_err() {
                     return Step::Wait;
                 }
-                self.bind.0 = key.to_string();
+                self.binds.push_back(OpenBind {
+                    message_id: key.message_id,
+                    words: key.to_string(),
+                    domain: bind.domain.text(&mut [0; MAX_DOMAIN]).map(str::to_owned),
+                    proves: proves(&bind),
+                });
                 Step::Pass(key.frame_len)
             }
             Decision::Leave => Step::Leave,
@@ -193,12 +220,9 @@ impl Follow {
         }
     }
 
-    fn decision(&mut self, key: &Key<'_>) -> Decision {
+    fn decision<'a>(&self, key: &Key<'a>) -> Decision<'a> {
         match key.request {
-            Request::Bind(bind) if self.stays(&bind) => {
-                self.bind.1 = bind.domain.text(&mut [0; MAX_DOMAIN]).map(str::to_owned);
-                Decision::Pass { id: key.message_id, sasl: matches!(bind.auth, Auth::Sasl { .. }) }
-            }
+            Request::Bind(bind) if self.stays(&bind) => Decision::Pass(bind),
             Request::Bind(_) => Decision::Leave,
             // Behind a request that went on, operations may be open (RFC 4511 4.14.1).
             _ => Decision::Refuse(messages::start_tls_response(key.message_id, ResultCode::OPERATIONS_ERROR)),
@@ -206,5 +230,100 @@ impl Follow {
     }
 }
 
+/// Whether a success says who the client is: not without a name or a password (RFC 4513 5.1), nor where SASL says
+/// that it does not (RFC 4505).
+fn proves(bind: &Bind<'_>) -> bool {
+    match bind.auth {
+        Auth::Simple { empty_password } => !empty_password && bind.domain.form != Form::Anonymous,
+        Auth::Sasl { .. } => !bind.auth.is_sasl("ANONYMOUS"),
+        Auth::Other(_) => false,
+    }
+}
+
 /// So many requests are refused on one connection.
 const REFUSALS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn follow() -> Follow {
+        let text = "[listen]\nldap = 1389\n[[host]]\nnames = [\"a.example\"]\ntarget = \"192.0.2.1\"\nldap = { tcp = 389 }\n";
+        let (config, _) = Config::parse(text, Path::new("")).expect("a configuration");
+        let state = Arc::new(State::build(config));
+        let destination = state.table(Protocol::Ldap).lookup("a.example").expect("a host").clone();
+        let leg = Leg { transport: Transport::Tcp, port: 389 };
+        Follow::new(state, destination, leg, Transport::Tcp)
+    }
+
+    /// What comes of binds that are answered in turn with a code each.
+    fn told(binds: &[Vec<u8>], codes: &[(i32, i32)]) -> Vec<(String, Observation)> {
+        let mut follow = follow();
+        for bind in binds {
+            assert!(matches!(follow.client_sent(bind), Step::Pass(n) if n == bind.len()));
+        }
+        for &(id, code) in codes {
+            let answer = messages::bind_response(id, ResultCode(code), "");
+            assert!(matches!(follow.service_sent(&answer), Step::Pass(n) if n == answer.len()));
+        }
+        std::iter::from_fn(|| follow.note())
+            .map(|note| (note.request.unwrap_or_default(), note.observation))
+            .collect()
+    }
+
+    fn simple(id: i32, name: &str, password: &str) -> Vec<u8> {
+        messages::simple_bind_request(id, name, password)
+    }
+
+    fn sasl(id: u8, mechanism: &str) -> Vec<u8> {
+        let length = u8::try_from(mechanism.len()).expect("a short name");
+        let head =
+            [0x30, length + 14, 2, 1, id, 0x60, length + 9, 2, 1, 3, 4, 0, 0xa3, length + 2, 4, length];
+        [&head, mechanism.as_bytes()].concat()
+    }
+
+    #[test]
+    fn a_success_proves_who_somebody_is_if_he_has_shown_it() {
+        for (bind, proves) in [
+            (simple(1, "a.example\\one", "secret"), true),
+            (simple(1, "a.example\\one", ""), false),
+            (simple(1, "", ""), false),
+            (simple(1, "", "secret"), false),
+            (sasl(1, "DIGEST-MD5"), true),
+            (sasl(1, "anonymous"), false),
+        ] {
+            let told = told(&[bind], &[(1, 0)]);
+            let proven = told.iter().any(|(_, observation)| *observation == Observation::Proven);
+            assert_eq!((proven, told.len()), (proves, usize::from(proves)), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn each_answer_is_told_of_its_own_bind() {
+        // The anonymous one succeeds, which says nothing of the other.
+        let binds =
+            [simple(1, "", ""), simple(2, "a.example\\two", "guess"), simple(3, "a.example\\three", "x")];
+        let told = told(&binds, &[(1, 0), (2, 49), (3, 0)]);
+        let words: Vec<&str> = told.iter().map(|(words, _)| words.as_str()).collect();
+        assert!(words[0].contains("two") && words[1].contains("three"), "{words:?}");
+        assert!(matches!(&told[0].1, Observation::Refused(refusal) if refusal.detail == "bind response 49"));
+        assert_eq!((&told[1].1, told.len()), (&Observation::Proven, 2));
+    }
+
+    #[test]
+    fn a_bind_that_is_never_answered_is_told_of_nobody() {
+        let binds = [simple(1, "a.example\\one", "x"), simple(2, "a.example\\two", "x")];
+        let told = told(&binds, &[(2, 49), (1, 49)]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].0.contains("two"), "{told:?}");
+    }
+
+    #[test]
+    fn an_unknown_sasl_user_counts_where_the_same_code_of_a_password_does_not() {
+        assert_eq!(told(&[sasl(1, "SCRAM-SHA-256"), sasl(2, "SCRAM-SHA-256")], &[(1, 14), (2, 80)]).len(), 1);
+        assert!(told(&[simple(1, "a.example\\one", "x")], &[(1, 80)]).is_empty());
+    }
+}

@@ -21,7 +21,8 @@ use super::{
     relay::Relay,
 };
 use crate::{
-    outcome::{End, Observation, Reason, Refusal},
+    cancel,
+    outcome::{Cause, End, Observation, Reason, Refusal},
     protocol::{Kind, Protocol},
     state::{Destination, State},
     stream::Stream,
@@ -31,22 +32,54 @@ use follow::Follow;
 /// From the first octet to the relay.
 pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, End> {
     let deadlines = Deadlines::of(&session.facts, &session.state.config.limits);
-    unrouted(session, head, deadlines).await
+    unrouted(session, head, deadlines, Unrouted::default()).await
 }
 
 /// From a bind that the present service is not for.
 pub(super) async fn serve_again(session: &mut Session, head: Head) -> Result<Relay, End> {
-    let deadlines = Deadlines::from(Instant::now(), &session.state.config.limits);
-    unrouted(session, head, deadlines).await
+    let deadlines = next_deadlines(session);
+    unrouted(session, head, deadlines, Unrouted { was_routed: true, ..Unrouted::default() }).await
 }
 
-async fn unrouted(session: &mut Session, mut head: Head, mut deadlines: Deadlines) -> Result<Relay, End> {
-    // Healthy clients may try without a name first. So it is told once, when it is clear that no name will come.
-    let mut unnamed = None;
-    let mut answers = 0;
-    while answers < OWN_ANSWERS {
+/// What has happened on a connection that has no directory.
+#[derive(Default)]
+struct Unrouted {
+    /// It had one before.
+    was_routed: bool,
+    /// It was refused something for want of a name. Healthy clients may try without one first, so this is told once,
+    /// when it is clear that no name will come.
+    unnamed: Option<Refusal>,
+    /// Requests that were dealt with here.
+    requests: u32,
+}
+
+impl Unrouted {
+    /// How the connection ended, knowing what was before.
+    fn end(self, end: End) -> End {
+        let silent = matches!(&end, End::Refused(refusal) if refusal.reason == Reason::Silent);
+        match self.unnamed {
+            Some(refusal) if !self.was_routed => refusal.into(),
+            _ if silent && (self.was_routed || self.requests > 0) => {
+                End::Served(Cause::TimedOut("limits.first-message"))
+            }
+            _ if end == End::Gone && self.was_routed => End::Served(Cause::Closed),
+            _ => end,
+        }
+    }
+}
+
+async fn unrouted(
+    session: &mut Session,
+    mut head: Head,
+    mut deadlines: Deadlines,
+    mut so_far: Unrouted,
+) -> Result<Relay, End> {
+    while so_far.requests < OWN_ANSWERS {
         if let Err(end) = next_request(session, &mut head, deadlines).await {
-            return Err(unnamed.map_or(end, End::Refused));
+            if session.cancel.request() == cancel::Request::Close {
+                disconnect(head, ResultCode::UNAVAILABLE).await;
+            }
+            return Err(so_far.end(end));
         }
         let incoming = head.stream.transport();
         let key = match extract(&head.octets) {
@@ -55,7 +88,8 @@ async fn unrouted(session: &mut Session, mut head: Head, mut deadlines: Deadline
             Err(Error::Incomplete(_)) => return Err(End::Gone),
         };
         session.record.request = Some(key.to_string());
-        let answer = match decide(session, incoming, &key) {
+        so_far.requests += 1;
+        let answer = match decide(session, incoming, &key, head.octets.len()) {
             Step::Open(destination, leg) => {
                 session.key_found();
                 match leg::open(session, Protocol::Ldap, &destination, leg).await {
@@ -70,22 +104,17 @@ async fn unrouted(session: &mut Session, mut head: Head, mut deadlines: Deadline
             Step::Answer(answer) => answer,
             Step::Ignore => {
                 head.octets.drain(..key.frame_len);
-                // Without an answer, but not for nothing.
-                answers += 1;
                 continue;
             }
-            Step::Leave => return Err(unnamed.map_or(End::Gone, End::Refused)),
+            Step::Leave => return Err(so_far.end(End::Gone)),
             Step::Disconnect(refusal) => {
-                close::with_answer(
-                    head.stream,
-                    &messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR),
-                )
-                .await;
+                disconnect(head, ResultCode::PROTOCOL_ERROR).await;
                 return Err(refusal.into());
             }
             Step::StartTls => {
-                head = start_tls(session, head).await?;
-                deadlines = Deadlines::from(Instant::now(), &session.state.config.limits);
+                let id = key.message_id;
+                head = start_tls(session, head, id).await?;
+                deadlines = next_deadlines(session);
                 continue;
             }
         };
@@ -94,15 +123,19 @@ async fn unrouted(session: &mut Session, mut head: Head, mut deadlines: Deadline
         head.octets.drain(..key.frame_len);
         head.stream.write_all(&octets).await.map_err(|_| End::Gone)?;
         match answer.refusal {
-            Some(refusal) if answer.at_the_end => unnamed = Some(refusal),
+            Some(refusal) if answer.at_the_end => so_far.unnamed = Some(refusal),
             Some(refusal) => session.observe(&Observation::Refused(refusal)),
             None => {}
         }
-        answers += 1;
-        deadlines = Deadlines::from(Instant::now(), &session.state.config.limits);
+        deadlines = next_deadlines(session);
     }
     close::with_answer(head.stream, &[]).await;
-    Err(unnamed.map_or(End::Gone, End::Refused))
+    Err(so_far.end(End::Served(Cause::Closed)))
+}
+
+/// After an answer of ours the time for the next request begins anew, and silence is no worse than slowness.
+fn next_deadlines(session: &Session) -> Deadlines {
+    Deadlines::begun(Instant::now(), session.state.config.limits.first_message)
 }
 
 fn relay(session: &Session, head: Head, service: Stream, destination: Arc<Destination>, leg: Leg) -> Relay {
@@ -110,16 +143,10 @@ fn relay(session: &Session, head: Head, service: Stream, destination: Arc<Destin
     session.relay(head.stream, head.octets, service, Protocol::Ldap).inspected(Box::new(follow))
 }
 
-/// Says yes to StartTLS, and goes on over TLS (4.14). Octets behind the request were sent in clear by somebody who
-/// wants them to be taken for encrypted ones.
-async fn start_tls(session: &mut Session, head: Head) -> Result<Head, End> {
-    let Ok(key) = extract(&head.octets) else { return Err(End::Gone) };
-    if head.octets.len() > key.frame_len {
-        close::with_answer(head.stream, &messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR)).await;
-        return Err(Refusal::new(Reason::StarttlsInjection).into());
-    }
+/// Says yes to StartTLS, and goes on over TLS (4.14).
+async fn start_tls(session: &mut Session, head: Head, message_id: i32) -> Result<Head, End> {
     let Stream::Tcp(mut socket) = head.stream else { return Err(End::Gone) };
-    let yes = messages::start_tls_response(key.message_id, ResultCode::SUCCESS);
+    let yes = messages::start_tls_response(message_id, ResultCode::SUCCESS);
     socket.write_all(&yes).await.map_err(|_| End::Gone)?;
     session.handshake(socket, LDAPS, Instant::now()).await.map(Head::new)
 }
@@ -165,12 +192,17 @@ impl Answer {
     }
 }
 
-fn decide(session: &mut Session, incoming: Transport, key: &Key<'_>) -> Step {
+/// Of `received` octets the request is the first.
+fn decide(session: &mut Session, incoming: Transport, key: &Key<'_>, received: usize) -> Step {
     match key.request {
         Request::Bind(bind) => decide_bind(session, incoming, &bind),
         Request::Unbind => Step::Leave,
         // 4.11: no answer is defined for it.
         Request::Abandon { .. } => Step::Ignore,
+        // Octets behind it were sent in clear by somebody who wants them to be taken for encrypted ones (4.14.1).
+        Request::Extended { .. } if key.is_start_tls() && received > key.frame_len => {
+            Step::Disconnect(Refusal::new(Reason::StarttlsInjection))
+        }
         Request::Extended { .. } if key.is_start_tls() => decide_start_tls(session, incoming),
         // 4.1.1: what is no operation ends the session.
         Request::Other(tag) if tag.answer().is_none() => {
@@ -252,13 +284,23 @@ fn unnamed(code: ResultCode, text: &'static str) -> Step {
 }
 
 async fn refuse_invalid(head: Head, invalid: &Invalid) -> End {
-    let too_large = matches!(invalid.reason, LdapReason::TooLarge);
-    // Who cannot frame a message would not understand one.
-    let silent = too_large || invalid.in_outer_header();
-    let notice =
-        if silent { Vec::new() } else { messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR) };
-    close::with_answer(head.stream, &notice).await;
-    Refusal::because(if too_large { Reason::TooLarge } else { Reason::Malformed }, invalid).into()
+    let (notice, refusal) = last_words(invalid);
+    close::with_answer(head.stream, &notice.unwrap_or_default()).await;
+    refusal.into()
+}
+
+/// What is said of octets that are no request, to the client and to the log. Who cannot frame a message would not
+/// understand one.
+fn last_words(invalid: &Invalid) -> (Option<Vec<u8>>, Refusal) {
+    let too_large = invalid.reason == LdapReason::TooLarge;
+    let notice = messages::notice_of_disconnection(ResultCode::PROTOCOL_ERROR);
+    let reason = if too_large { Reason::TooLarge } else { Reason::Malformed };
+    ((!invalid.in_outer_header()).then_some(notice), Refusal::because(reason, invalid))
+}
+
+/// Ends with a notice (4.4.1).
+async fn disconnect(head: Head, code: ResultCode) {
+    close::with_answer(head.stream, &messages::notice_of_disconnection(code)).await;
 }
 
 const NAMED_BIND: &str = "simple bind with domain\\user or DN required";
@@ -266,5 +308,5 @@ const NAMED_BIND: &str = "simple bind with domain\\user or DN required";
 /// Whose TLS configuration a connection has that begins in clear.
 const LDAPS: Kind = Kind { protocol: Protocol::Ldap, transport: Transport::Tls };
 
-/// Answers of our own on one unrouted connection.
+/// Requests that are dealt with on one unrouted connection.
 const OWN_ANSWERS: u32 = 8;
