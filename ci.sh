@@ -14,6 +14,7 @@ PACKAGES=(
     ldap-utils slapd                                    # ldap
     kamailio kamailio-tls-modules sip-tester socat      # sip
     tshark                                              # h323
+    coturn                                              # turn
     openssl python3 python3-venv
 )
 PYCRATE=0.8.1

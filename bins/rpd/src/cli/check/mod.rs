@@ -12,6 +12,7 @@ use std::{
 };
 
 use clap::Args;
+use rp_route::leg::Transport;
 use serde::{Serialize, Serializer};
 
 use super::DEFAULT_CONFIG;
@@ -135,16 +136,33 @@ impl Check {
             outcome.looks.extend(connect::look(&config).await);
         }
         if self.dns {
-            outcome.looks.extend(dns::look(&config, self.server, &self.public).await);
+            outcome.looks.extend(dns::look(&config, self.server, &self.public(&config)).await);
         }
         if self.plan {
-            outcome.plan = Some(plan::Plan::new(&config, &self.public));
+            outcome.plan = Some(plan::Plan::new(&config, &self.public(&config)));
         }
         let bad =
             |look: &Look| look.verdict == Verdict::Bad || (self.strict && look.verdict != Verdict::Good);
         let warned = self.strict && !outcome.findings.is_empty();
         outcome.sound = !report.has_errors() && !warned && !outcome.looks.iter().any(bad);
         outcome
+    }
+}
+
+impl Check {
+    /// Where clients outside connect to: as the command line says, or else as the configuration tells SIP phones.
+    fn public(&self, config: &Config) -> Vec<IpAddr> {
+        if !self.public.is_empty() {
+            return self.public.clone();
+        }
+        let kinds = [Transport::Tcp, Transport::Tls];
+        let told =
+            config.hosts.iter().flat_map(|host| kinds.map(|kind| host.sip.public_address.announced(kind, 0)));
+        let addresses = told.flatten().filter_map(|told| told.parse::<SocketAddr>().ok());
+        let mut addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
+        addresses.sort();
+        addresses.dedup();
+        addresses
     }
 }
 

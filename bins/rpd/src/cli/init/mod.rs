@@ -2,7 +2,7 @@
 
 mod text;
 
-use std::{collections::HashSet, fmt::Display, process::ExitCode};
+use std::{collections::HashSet, fmt::Display, net::IpAddr, process::ExitCode};
 
 use clap::Args;
 use rp_route::name::Name;
@@ -42,6 +42,9 @@ pub struct Init {
     /// Listen on 90 453 399 646 1730 1310 5070 5071: the usual ports are taken on this machine
     #[arg(long, conflicts_with = "standard_ports")]
     single_box: bool,
+    /// The address that SIP phones outside reach, if this machine is behind NAT
+    #[arg(long, value_name = "ADDR", requires = "sip")]
+    public: Option<IpAddr>,
     /// Ask each PBX and App Platform for its certificate now, and trust exactly that one
     #[arg(long)]
     pin: bool,
@@ -63,6 +66,7 @@ struct Installation {
     myapps: bool,
     sip: bool,
     single_box: bool,
+    public: Option<IpAddr>,
 }
 
 /// A machine with all that its rows need.
@@ -129,7 +133,16 @@ impl TryFrom<Init> for Installation {
         if let Some(twice) = pbxs.iter().chain(&apps).find(|place| !seen.insert(&place.dns)) {
             return Err(format!("{} is there twice; each machine has a name of its own", twice.dns));
         }
-        Ok(Self { system_name, pbxs, apps, phones, myapps, sip: init.sip, single_box: init.single_box })
+        Ok(Self {
+            system_name,
+            pbxs,
+            apps,
+            phones,
+            myapps,
+            sip: init.sip,
+            single_box: init.single_box,
+            public: init.public,
+        })
     }
 }
 

@@ -1,6 +1,9 @@
 //! The words of the configuration.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use super::{Installation, Place};
 
@@ -9,6 +12,9 @@ pub(super) fn configuration(installation: &Installation) -> String {
     let mut text = head(installation);
     text.push_str(&listen(installation));
     text.push_str(&tls(installation));
+    if installation.sip {
+        text.push_str(&sip(installation));
+    }
     for (at, pbx) in installation.pbxs.iter().enumerate() {
         text.push_str(&pbx_row(installation, pbx, at == 0));
     }
@@ -100,6 +106,21 @@ key         = \"{CERTIFICATE}\"    # may be the same file: then both are replace
 "
     );
     text
+}
+
+/// Phones send what belongs to a call where they are told to: behind NAT that is not where they were heard.
+fn sip(installation: &Installation) -> String {
+    let address = |address: IpAddr| {
+        let ports = [5060, 5061].map(|port| SocketAddr::new(address, port));
+        format!("public-address = {{ tcp = \"{}\", tls = \"{}\" }}", ports[0], ports[1])
+    };
+    match installation.public {
+        Some(public) => format!("\n[sip]\n{}    # what phones outside reach\n", address(public)),
+        None => format!(
+            "\n# [sip]\n# {}    # behind NAT: what phones outside reach\n",
+            address(Ipv4Addr::new(198, 51, 100, 1).into())
+        ),
+    }
 }
 
 fn pbx_row(installation: &Installation, pbx: &Place, master: bool) -> String {
