@@ -13,6 +13,7 @@ PACKAGES=(
     curl wrk nginx-light haproxy                        # http
     ldap-utils slapd                                    # ldap
     kamailio kamailio-tls-modules sip-tester socat      # sip
+    baresip-core sipvicious
     tshark                                              # h323
     coturn                                              # turn
     openssl python3 python3-venv

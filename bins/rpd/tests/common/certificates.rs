@@ -1,8 +1,13 @@
 //! An authority of the test's own, and what it signs.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
@@ -40,14 +45,29 @@ pub fn client_certificate_with(
     name: &str,
     change: impl FnOnce(&mut CertificateParams),
 ) -> Arc<CertifiedKey> {
+    let (certificate, key) = signed_client(folder, name, change);
+    certified(certificate.der().clone(), &key)
+}
+
+/// The same as a file, key and all, for a program.
+pub fn client_certificate_file(folder: &Path, name: &str) -> PathBuf {
+    let (certificate, key) = signed_client(folder, name, |_| ());
+    let text = [certificate.pem(), key.serialize_pem()].concat();
+    super::write(folder, &format!("client-{name}.pem"), &text)
+}
+
+fn signed_client(
+    folder: &Path,
+    name: &str,
+    change: impl FnOnce(&mut CertificateParams),
+) -> (Certificate, KeyPair) {
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).expect("a file of the authority");
     let authority = KeyPair::from_pem(&read("ca.key")).expect("a key");
     let issuer = Issuer::from_ca_cert_pem(&read("ca.pem"), authority).expect("an authority");
     let key = KeyPair::generate().expect("a key");
     let mut certificate = called(name);
     change(&mut certificate);
-    let certificate = certificate.signed_by(&key, &issuer).expect("a certificate");
-    certified(certificate.der().clone(), &key)
+    (certificate.signed_by(&key, &issuer).expect("a certificate"), key)
 }
 
 /// A certificate that says the same, by nobody.

@@ -16,7 +16,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 pub use capture::Capture;
 pub use certificates::{
-    SERVICE_NAME, certificates, client_certificate, client_certificate_with, self_signed,
+    SERVICE_NAME, certificates, client_certificate, client_certificate_file, client_certificate_with,
+    self_signed,
 };
 pub use log::Log;
 pub use port::Port;

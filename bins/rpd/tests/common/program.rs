@@ -107,11 +107,13 @@ impl Program {
         self.lines().iter().any(|line| line.contains(part))
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// All that it has said so far.
+    pub fn lines(&self) -> Vec<String> {
         self.said.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn stop(&mut self) {
+    /// Ends it, and waits for its end.
+    pub fn stop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             // timeout(1) passes the signal on to its whole process group, and kills who does not heed it.
             let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
