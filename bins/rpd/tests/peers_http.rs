@@ -6,8 +6,7 @@ mod common;
 
 use std::{fs, thread, time::Instant};
 
-use common::{Finished, PATIENCE, Port, Program, Proxy, SERVICE_NAME, certificates, fill, run, write};
-use tempfile::TempDir;
+use common::{PATIENCE, run, stage::Stage, write};
 
 #[test]
 #[ignore = "needs nginx-light, curl (Debian packages)"]
@@ -148,69 +147,4 @@ fn thousands_of_requests_to_two_hosts_are_not_mixed_up(scheme: &str) {
         scope.spawn(|| wrk("hq"));
         scope.spawn(|| wrk("branch"));
     });
-}
-
-/// The proxy in front of two servers.
-struct Stage {
-    // In this order: what connects to another goes before it.
-    proxy: Proxy,
-    nginx: Program,
-    folder: TempDir,
-}
-
-impl Stage {
-    fn set() -> Self {
-        let folder = certificates();
-        let dir = folder.path().display();
-        fs::create_dir(folder.path().join("files")).expect("a folder");
-        let [hq, hq_tls, branch, branch_tls] = [(); 4].map(|()| Port::reserve());
-        let configuration = fill(
-            include_str!("peers/http/nginx.conf"),
-            &[
-                ("DIR", &dir),
-                ("HQ_HTTP", &hq),
-                ("HQ_HTTPS", &hq_tls),
-                ("BRANCH_HTTP", &branch),
-                ("BRANCH_HTTPS", &branch_tls),
-            ],
-        );
-        let configuration = write(folder.path(), "nginx.conf", &configuration).display().to_string();
-        let nginx = Program::start("nginx", ["-e", "stderr", "-c", &configuration]);
-        let nginx = nginx.listening(branch_tls.number());
-        let row = |name: &str, tcp: Port, tls: Port| {
-            format!(
-                r#"
-[[host]]
-names = ["{name}.example.com"]
-target = "127.0.0.1"
-http = {{ tcp = {tcp}, tls = {tls}, urls = ["/PBX0/APPS", "/PBX0/MY/"] }}
-tls = {{ verify = "trust-list", trust = ["ca.pem"], server-name = "{SERVICE_NAME}" }}
-"#
-            )
-        };
-        let text = format!(
-            r#"
-[listen]
-http = "127.0.0.1:0"
-https = "127.0.0.1:0"
-
-[[tls.certificate]]
-certificate = "proxy.pem"
-key = "proxy.key"
-{}{}"#,
-            row("hq", hq, hq_tls),
-            row("branch", branch, branch_tls)
-        );
-        Self { proxy: Proxy::start(folder.path(), &text), nginx, folder }
-    }
-
-    /// curl for a page of this host, as if the name led to the proxy.
-    fn curl(&self, scheme: &str, host: &str, path: &str, arguments: &[&str]) -> Finished {
-        let port = self.proxy.address(scheme).port();
-        let ca = self.folder.path().join("ca.pem").display().to_string();
-        let resolve = format!("{host}:{port}:127.0.0.1");
-        let url = format!("{scheme}://{host}:{port}{path}");
-        let fixed = ["-sS", "--cacert", &ca, "--resolve", &resolve, &url];
-        run("curl", fixed.iter().chain(arguments))
-    }
 }

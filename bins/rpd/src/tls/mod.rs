@@ -65,7 +65,7 @@ pub fn server_config(config: &Config, kind: Kind) -> Option<Arc<ServerConfig>> {
         server.ticketer = ticketer;
     }
     if kind.protocol == Protocol::Http {
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
     }
     Some(Arc::new(server))
 }

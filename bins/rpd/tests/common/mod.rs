@@ -10,6 +10,7 @@ mod process;
 mod program;
 mod proxy;
 pub mod sip;
+pub mod stage;
 pub mod web;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};

@@ -1,7 +1,7 @@
 //! A body on its way: taken apart as it comes, put together as it leaves.
 
 use std::{
-    io, mem,
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -185,14 +185,18 @@ impl Flow {
         self.unflushed = matches!(to, Stream::Tls(_));
     }
 
-    /// A head's room is kept for the next piece of a body; that of a body which waited is not.
     fn clear_out(&mut self) {
         self.written = 0;
-        if self.out.capacity() > ROOM { drop(mem::take(&mut self.out)) } else { self.out.clear() }
+        self.out.clear();
+    }
+
+    /// Gives its room back: nothing comes for a while.
+    pub(super) fn idle(&mut self) {
+        if self.out.is_empty() {
+            self.out = Vec::new();
+        }
     }
 }
-
-const ROOM: usize = 4096;
 
 /// The octets of content in `input`.
 fn content(mut body: Body, mut input: &[u8]) -> usize {

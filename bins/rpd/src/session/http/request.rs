@@ -78,6 +78,9 @@ impl Request {
                 sent.extend_from_slice(&octets[used..]);
                 Ok(true)
             });
+            if read.is_pending() {
+                self.flow.idle();
+            }
             match ready!(read) {
                 Ok(Ok(true)) => {}
                 Ok(Err(fault)) => return Poll::Ready(Err(fault)),

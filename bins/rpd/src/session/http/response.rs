@@ -99,6 +99,9 @@ impl Response {
                     self.receive(octets, client, &stays, cx)
                 }
             });
+            if read.is_pending() {
+                self.flow.idle();
+            }
             ready!(read).unwrap_or_else(|error| Err(self.service_lost(&error)))?;
         }
     }
