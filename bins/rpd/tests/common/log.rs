@@ -40,23 +40,29 @@ impl Log {
     ///
     /// # Panics
     /// None came.
-    pub fn wait_for(self, parts: &[&str]) -> String {
+    pub fn wait_for(self, parts: &[&str]) {
+        self.wait_for_all(1, parts);
+    }
+
+    /// Waits for so many lines, each with all these parts.
+    ///
+    /// # Panics
+    /// Fewer came.
+    pub fn wait_for_all(self, count: usize, parts: &[&str]) {
         let lines = LINES.lock().expect("lines");
-        let (lines, _) = NEWS
-            .wait_timeout_while(lines, PATIENCE, |lines| self.found(lines, parts).is_none())
-            .expect("lines");
-        self.found(&lines, parts)
-            .unwrap_or_else(|| panic!("no line with {parts:?} in {:#?}", self.mine(&lines)))
+        let missing = |lines: &mut Vec<String>| self.among(lines, parts) < count;
+        let (lines, waited) = NEWS.wait_timeout_while(lines, PATIENCE, missing).expect("lines");
+        assert!(!waited.timed_out(), "no {count} lines with {parts:?} in {:#?}", self.mine(&lines));
     }
 
     /// So many lines have all these parts by now.
     pub fn count(self, parts: &[&str]) -> usize {
         let lines = LINES.lock().expect("lines");
-        self.mine(&lines).into_iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+        self.among(&lines, parts)
     }
 
-    fn found(self, lines: &[String], parts: &[&str]) -> Option<String> {
-        self.mine(lines).into_iter().find(|line| parts.iter().all(|part| line.contains(part)))
+    fn among(self, lines: &[String], parts: &[&str]) -> usize {
+        self.mine(lines).into_iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
     fn mine(self, lines: &[String]) -> Vec<String> {

@@ -26,6 +26,11 @@ impl Proxy {
         Self(Some(server::start(config).unwrap_or_else(|error| panic!("{error}"))))
     }
 
+    /// Tells it to end when what is under way is done.
+    pub fn drain(&self) {
+        self.0.iter().for_each(|running| running.stop().drain());
+    }
+
     /// Where the listener with this key of `[listen]` is.
     ///
     /// # Panics

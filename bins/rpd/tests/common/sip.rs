@@ -15,7 +15,103 @@ use rp_sip::{Follower, Head, Limits, Step};
 use rpd::tls;
 use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned, sign::CertifiedKey};
 
-use super::{PATIENCE, Proxy};
+use tempfile::TempDir;
+
+use super::{Log, PATIENCE, Proxy, certificates};
+
+/// A proxy with `one.example` and `two.example` behind it, each at a PBX of its own that takes TCP and TLS.
+pub struct Stage {
+    pub folder: TempDir,
+    pub proxy: Proxy,
+    pub one: Pbx,
+    pub two: Pbx,
+}
+
+impl Stage {
+    /// With `tables` before the hosts, and `keys` for `one.example`'s `sip` beside its ports.
+    pub fn with(tables: &str, keys: &str) -> Self {
+        Log::start();
+        let folder = certificates();
+        let [one, two] = [(); 2].map(|()| Pbx::start(folder.path()));
+        let text = format!(
+            r#"
+{tables}
+
+[listen]
+sip = "127.0.0.1:0"
+sips = "127.0.0.1:0"
+
+[log]
+forwarded = true
+
+[[tls.certificate]]
+certificate = "proxy.pem"
+key = "proxy.key"
+
+[[host]]
+names = ["one.example"]
+target = "127.0.0.1"
+sip = {{ {} {keys} }}
+tls = {{ verify = "trust-list", trust = ["ca.pem"] }}
+
+[[host]]
+names = ["two.example"]
+target = "127.0.0.1"
+sip = {{ tcp = {}, tls = {} }}
+tls = {{ verify = "trust-list", trust = ["ca.pem"] }}
+"#,
+            if keys.contains("tls =") {
+                String::new()
+            } else {
+                format!("tcp = {}, tls = {},", one.tcp, one.tls)
+            },
+            two.tcp,
+            two.tls
+        );
+        let text = text.replace("ONE_TCP", &one.tcp.to_string()).replace("ONE_TLS", &one.tls.to_string());
+        let proxy = Proxy::start(folder.path(), &text);
+        Self { folder, proxy, one, two }
+    }
+
+    /// With nothing in particular.
+    pub fn set() -> Self {
+        Self::with("", "")
+    }
+
+    /// A phone by `sip` or `sips`.
+    pub fn phone(&self, kind: &str) -> Wire {
+        match kind {
+            "sip" => Wire::phone(&self.proxy),
+            _ => Wire::secure_phone(&self.proxy, None),
+        }
+    }
+
+    /// A phone of `one.example` that is registered there, and its line.
+    pub fn registered(&self, kind: &str) -> (Wire, Wire) {
+        let mut phone = self.phone(kind);
+        let line = register_at(&mut phone, &self.one, "one.example");
+        (phone, line)
+    }
+
+    /// Nothing has reached either PBX by another connection.
+    pub fn is_alone(&self) -> bool {
+        self.one.is_alone() && self.two.is_alone()
+    }
+}
+
+/// Registers a phone, which opens a line at the PBX.
+pub fn register_at(phone: &mut Wire, pbx: &Pbx, domain: &str) -> Wire {
+    phone.send(register("101", domain, "first"));
+    let (_, mut line) = pbx.line();
+    let request = line.message();
+    assert_eq!(String::from_utf8_lossy(&request), register("101", domain, "first"));
+    line.send(response(&request, "200 OK", ""));
+    assert_eq!(phone.start_line(), "SIP/2.0 200 OK");
+    line
+}
+
+/// The kinds of listeners.
+pub const KINDS: [&str; 2] = ["sip", "sips"];
 
 trait Both: Read + Write + Send {}
 impl<T: Read + Write + Send> Both for T {}
@@ -182,8 +278,16 @@ impl Wire {
         assert_eq!(String::from_utf8_lossy(&found), String::from_utf8_lossy(octets));
     }
 
-    /// All that comes until the other side ends. A reset counts as an end.
+    /// All that comes until the other side ends, which is then the end of this one too.
     pub fn rest(&mut self) -> String {
+        let rest = self.until_end();
+        // The other side may have closed already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        rest
+    }
+
+    /// All that comes until the other side ends. A reset counts as an end.
+    pub fn until_end(&mut self) -> String {
         while self.read() > 0 {}
         let rest = self.text();
         self.received.clear();

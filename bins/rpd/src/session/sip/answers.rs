@@ -52,12 +52,14 @@ impl Switch {
         answer.write(status, tag, retry_after, &mut |slice: &[u8]| self.answers.extend_from_slice(slice));
     }
 
-    /// Says what is in the line, if the phone stands between two messages.
-    pub(super) fn say_answers(&mut self, cx: &mut Context<'_>) {
-        if self.speaking.is_none() && !self.answers.is_empty() {
+    /// Says what is in the line, if the phone stands between two messages; whether there was anything.
+    pub(super) fn say_answers(&mut self, cx: &mut Context<'_>) -> bool {
+        let may = self.speaking.is_none() && !self.answers.is_empty();
+        if may {
             let answers = mem::take(&mut self.answers);
             self.phone.send(iter::once(&answers[..]), cx);
         }
+        may
     }
 
     /// Tells what a service's answer says of the phone.

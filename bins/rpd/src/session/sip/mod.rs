@@ -152,8 +152,8 @@ impl Switch {
 
     /// Whether anything moved.
     fn poll_phone(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
-        self.say_answers(cx);
-        match mem::replace(&mut self.hold, Hold::Nothing) {
+        let said = self.say_answers(cx);
+        let heard = match mem::replace(&mut self.hold, Hold::Nothing) {
             Hold::Nothing => self.hear_phone(session, cx),
             Hold::Dialling(mut dial) => {
                 self.hold = match self.poll_dial(session, &mut dial, cx) {
@@ -165,10 +165,12 @@ impl Switch {
             }
             held => {
                 self.hold = held;
+                let kept = self.phone.kept.len();
                 self.phone_sent(session, &[], cx);
-                !matches!(self.hold, Hold::Full(_))
+                self.phone.kept.len() != kept
             }
-        }
+        };
+        said || heard
     }
 
     fn hear_phone(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
