@@ -12,7 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
 use rp_guard::{Key, Keying};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{
@@ -32,7 +31,7 @@ use crate::{
     protocol::Protocol,
     proxy_protocol,
     session::Session,
-    state::State,
+    state::{Live, State},
 };
 
 /// A proxy at work.
@@ -150,7 +149,7 @@ impl Stop {
 }
 
 struct Server {
-    state: ArcSwap<State>,
+    live: Live,
     registry: Registry,
     next_id: AtomicU64,
 }
@@ -178,7 +177,7 @@ impl Server {
                 keying: Keying::default(),
                 per_source: Mutex::default(),
             },
-            state: ArcSwap::from_pointee(State::build(config)),
+            live: Live::new(State::build(config)),
             next_id: AtomicU64::new(1),
         }
     }
@@ -191,7 +190,7 @@ impl Server {
         listener: Listener,
         permit: OwnedSemaphorePermit,
     ) {
-        let state = self.state.load_full();
+        let state = self.live.now();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let destination = arrived_at(&socket, &listener);
         let facts = Facts { id, listener, source, destination, via: None, accepted: Instant::now() };
@@ -204,10 +203,10 @@ impl Server {
             return;
         }
         lock(&self.registry.connections).insert(id, cancel.clone());
-        let observer: Arc<dyn Observer> = self.clone();
+        let (live, observer): (_, Arc<dyn Observer>) = (self.live.clone(), self.clone());
         // Made here and used where it lies: what a task moves once more inside, it holds twice for all its life.
         let mut session =
-            Session { socket: Some(socket), facts, state, record: Record::default(), cancel, observer };
+            Session { socket: Some(socket), facts, live, record: Record::default(), cancel, observer };
         tokio::spawn(async move {
             if announced && let Err(end) = Box::pin(entry.introduce(&mut session)).await {
                 entry.server.finish(&session.facts, &session.record, &end);
@@ -220,13 +219,13 @@ impl Server {
 
     /// The end of every connection.
     fn finish(&self, facts: &Facts, record: &Record, end: &End) {
-        logging::connection(&self.state.load().config.log, facts, record, end);
+        logging::connection(&self.live.now().config.log, facts, record, end);
     }
 }
 
 impl Observer for Server {
     fn observe(&self, facts: &Facts, protocol: Protocol, record: &Record, observation: &Observation) {
-        logging::request(&self.state.load().config.log, facts, protocol, record, observation);
+        logging::request(&self.live.now().config.log, facts, protocol, record, observation);
     }
 }
 
@@ -257,9 +256,10 @@ impl Entry {
 
     /// Reads the PROXY header of a trusted proxy. From here on the client that it names counts, everywhere.
     async fn introduce(&mut self, session: &mut Session) -> Result<(), End> {
-        let Session { socket: Some(socket), facts, state, cancel, .. } = session else {
+        let Session { socket: Some(socket), facts, live, cancel, .. } = session else {
             return Err(End::Gone);
         };
+        let state = live.now();
         let refuse = |detail: &dyn fmt::Display| End::from(Refusal::because(Reason::ProxyHeader, detail));
         let header = tokio::select! {
             biased;
@@ -276,7 +276,7 @@ impl Entry {
             facts.via = Some(Box::new(facts.source));
             (facts.source, facts.destination) = (client.source, client.destination);
         }
-        self.admit(state, facts.source).map_err(|refusal| {
+        self.admit(&state, facts.source).map_err(|refusal| {
             abort(socket);
             refusal.into()
         })
@@ -359,7 +359,7 @@ async fn worker(
     tokio::select! {
         () = server.registry.emptied() => return,
         _ = phase.wait_for(|phase| *phase == Request::Close) => {}
-        () = sleep(server.state.load().config.limits.drain) => {}
+        () = sleep(server.live.now().config.limits.drain) => {}
     }
     server.registry.ask_all(Request::Close);
     let _ = timeout(LAST_WORDS, server.registry.emptied()).await;

@@ -2,6 +2,7 @@
 
 use std::{hash::RandomState, sync::Arc};
 
+use arc_swap::{ArcSwap, Guard};
 use rp_route::{leg::Transport, table::Table};
 use rustls_pki_types::ServerName;
 use tokio::sync::Semaphore;
@@ -15,6 +16,23 @@ use crate::{
     tls,
 };
 
+/// The state in force, which a reload replaces. Who waits holds this, so that no idle connection keeps a former state;
+/// who has something to decide asks for the state, and decides by that one.
+#[derive(Clone)]
+pub struct Live(Arc<ArcSwap<State>>);
+
+impl Live {
+    /// Begins with this one.
+    pub fn new(state: State) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(state)))
+    }
+
+    /// The one in force now.
+    pub fn now(&self) -> Guard<Arc<State>> {
+        self.0.load()
+    }
+}
+
 /// What sessions work with.
 pub struct State {
     /// The configuration that this was built from.
@@ -24,8 +42,8 @@ pub struct State {
     /// Connections to targets that wait for another request.
     pub parked: Arc<Parked>,
     /// One permit a TLS handshake in progress, over all workers.
-    pub handshakes: Semaphore,
-    /// For tags and the like, which nobody should foresee.
+    pub handshakes: Arc<Semaphore>,
+    /// For tags and the like, which nobody should foresee. A connection has the same all its life.
     pub random: RandomState,
     tables: PerProtocol<Table<Arc<Destination>>>,
     acceptors: Vec<(Kind, TlsAcceptor)>,
@@ -88,7 +106,7 @@ impl State {
             resolver: Resolver::default(),
             parked: Arc::default(),
             random: RandomState::new(),
-            handshakes: Semaphore::new(config.limits.handshakes as usize),
+            handshakes: Arc::new(Semaphore::new(config.limits.handshakes as usize)),
             tables,
             acceptors,
             config,

@@ -11,7 +11,7 @@ use super::value::Text;
 use crate::proxy_protocol::Version;
 
 /// What only H.323 asks of a host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct H323 {
     /// It takes `id/location` for every location without a host of its own.
     pub any_location: bool,

@@ -62,10 +62,20 @@ impl Host {
     pub fn label(&self) -> &str {
         self.names.first().map_or("default", Name::as_str)
     }
+
+    /// Whether this is that row, if only of another reading of the file: what leads to one leads to the other, by the
+    /// same rules.
+    pub fn is(&self, other: &Self, protocol: Protocol) -> bool {
+        self.label() == other.label()
+            && self.targets == other.targets
+            && self.services[protocol] == other.services[protocol]
+            && self.h323 == other.h323
+            && self.sip.check_certificate == other.sip.check_certificate
+    }
 }
 
 /// One protocol of a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Ports of the target.
     pub ports: Ports,

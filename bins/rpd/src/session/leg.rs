@@ -43,7 +43,8 @@ pub(super) fn choose(
 /// attack. The client is told the same, the administrator is not.
 fn unknown(session: &Session, protocol: Protocol) -> Refusal {
     let Some(name) = session.record.name.as_deref() else { return Refusal::new(Reason::NoName) };
-    let elsewhere = Protocol::ALL.into_iter().find_map(|other| session.state.table(other).lookup(name));
+    let state = session.state();
+    let elsewhere = Protocol::ALL.into_iter().find_map(|other| state.table(other).lookup(name));
     match elsewhere {
         Some(other) => {
             let detail = format!("the host in line {} has no {protocol}", other.host.line);
@@ -91,7 +92,7 @@ pub(super) async fn open(
     destination: &Destination,
     leg: Leg,
 ) -> Result<Stream, Unreachable> {
-    let state = &session.state;
+    let state = session.state();
     let client = Addresses { source: session.facts.source, destination: session.facts.destination };
     let stream = connect(destination, protocol, leg, &client, &state.config.limits, &state.resolver)
         .await

@@ -12,6 +12,7 @@ mod sip;
 
 use std::{sync::Arc, time::Instant};
 
+use arc_swap::Guard;
 use rp_route::leg::Transport;
 use rustls::server::Acceptor;
 use tokio::{net::TcpStream, time::timeout};
@@ -22,7 +23,7 @@ use crate::{
     config::Idle,
     outcome::{Cause, End, Facts, Note, Observation, Observer, Reason, Record, Refusal, TlsFacts},
     protocol::{Kind, Protocol},
-    state::State,
+    state::{Live, State},
     stream::Stream,
 };
 use head::Head;
@@ -34,8 +35,8 @@ pub struct Session {
     pub socket: Option<TcpStream>,
     /// What was known when it was accepted.
     pub facts: Facts,
-    /// The configuration that was in force then.
-    pub state: Arc<State>,
+    /// Where the state in force is found.
+    pub live: Live,
     /// What has been learnt since.
     pub record: Record,
     /// By which it is told to end.
@@ -73,6 +74,11 @@ impl Session {
         }
     }
 
+    /// The state in force. Not to be held while waiting for somebody: a reload would not free it.
+    fn state(&self) -> Guard<Arc<State>> {
+        self.live.now()
+    }
+
     /// Everything up to the relay; or how the connection ended without one.
     async fn set_up(&mut self) -> Result<Relay, End> {
         let head = Head::new(self.accept().await?);
@@ -89,8 +95,8 @@ impl Session {
     async fn accept(&mut self) -> Result<Stream, End> {
         let socket = self.socket.take().ok_or(End::Gone)?;
         let kind = self.facts.listener.kind;
-        let keepalive = &self.state.config.limits.keepalive;
-        crate::connect::prepare(&socket, kind.protocol, keepalive).map_err(|_| End::Gone)?;
+        crate::connect::prepare(&socket, kind.protocol, &self.state().config.limits.keepalive)
+            .map_err(|_| End::Gone)?;
         match kind.transport {
             Transport::Tcp => Ok(socket.into()),
             Transport::Tls => self.handshake(socket, kind, self.facts.accepted).await,
@@ -105,13 +111,13 @@ impl Session {
 
     /// A TLS handshake on a listener of this kind, within its time from `start`.
     async fn handshake(&mut self, socket: TcpStream, kind: Kind, start: Instant) -> Result<Stream, End> {
-        let limits = &self.state.config.limits;
-        let left = limits.handshake.saturating_sub(start.elapsed());
-        let acceptor = self.state.acceptor(kind).ok_or(End::Gone)?;
+        let state = self.state();
+        let left = state.config.limits.handshake.saturating_sub(start.elapsed());
+        let acceptor = state.acceptor(kind).ok_or(End::Gone)?;
         let handshake = async {
             // Whoever has not even said hello takes no place from others.
             let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-            let _permit = self.state.handshakes.acquire().await;
+            let _permit = state.handshakes.acquire().await;
             hello.into_stream(acceptor.config().clone()).await
         };
         let stream = tokio::select! {
@@ -152,7 +158,7 @@ impl Session {
 
     /// The relay between a client, of whom `first` is already read, and the service.
     fn relay(&self, client: Stream, first: Vec<u8>, service: Stream, protocol: Protocol) -> Relay {
-        let Idle { h323, sip, ldap, http, .. } = self.state.config.limits.idle;
+        let Idle { h323, sip, ldap, http, .. } = self.state().config.limits.idle;
         let (idle, name) = match protocol {
             Protocol::H323 => (h323, "limits.idle.h323"),
             Protocol::Sip => (sip, "limits.idle.sip"),
@@ -165,7 +171,7 @@ impl Session {
 
     /// The relay of an HTTP connection that has become something else.
     fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, Vec<u8>)) -> Relay {
-        let idle = self.state.config.limits.idle.tunnel;
+        let idle = self.state().config.limits.idle.tunnel;
         let limit = Limit { idle, name: "limits.idle.tunnel", unsettled: None };
         Relay::new(client, service, limit, self.cancel.clone())
     }
@@ -216,7 +222,7 @@ mod tests {
                 via: None,
                 accepted: Instant::now(),
             },
-            state: Arc::new(State::build(config)),
+            live: Live::new(State::build(config)),
             record: Record::default(),
             cancel: Arc::new(Cancel::new()),
             observer: Arc::new(Nobody),

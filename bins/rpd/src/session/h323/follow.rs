@@ -11,14 +11,17 @@ use rp_h323::{
 use super::{lookup, name, shown};
 use crate::{
     outcome::{Cause, End, Note, Observation, Reason, Refusal},
+    protocol::Protocol,
     session::relay::{Inspect, Patience, Step},
-    state::{Destination, State},
+    state::{Destination, Live},
 };
 
 /// Follows both directions of one connection.
 pub(super) struct Follow {
-    state: Arc<State>,
+    live: Live,
     destination: Arc<Destination>,
+    /// The name that the first registration asked for. It stays with its host, whatever a reload makes of the host.
+    came_by: Option<Box<str>>,
     /// The name on the certificate that opened a checked leg.
     checked: Option<String>,
     client: ClientFollower,
@@ -32,10 +35,16 @@ pub(super) struct Follow {
 }
 
 impl Follow {
-    pub(super) fn new(state: Arc<State>, destination: Arc<Destination>, checked: Option<String>) -> Self {
+    pub(super) fn new(
+        live: Live,
+        destination: Arc<Destination>,
+        came_by: Option<String>,
+        checked: Option<String>,
+    ) -> Self {
         Self {
-            state,
+            live,
             destination,
+            came_by: came_by.map(String::into_boxed_str),
             checked,
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
@@ -103,10 +112,11 @@ impl Follow {
             Err(refusal) => return Some(Objection::Refuse(refusal)),
         };
         let unnamed = matches!(request.name, Name::Missing) && request.kind != Kind::Setup;
-        let found = lookup(&self.state, request.kind, asked.as_deref());
+        let state = self.live.now();
+        let found = lookup(&state, request.kind, asked.as_deref());
         match found {
-            _ if unnamed => {}
-            Some(destination) if Arc::ptr_eq(&destination.host, &self.destination.host) => {}
+            _ if unnamed || self.has_registered_as(request, asked.as_deref()) => {}
+            Some(other) if other.host.is(&self.destination.host, Protocol::H323) => {}
             // The gatekeeper may just have sent the phone to another one, and the phone kept its connection.
             Some(other) if request.kind != Kind::Setup && !self.verdicts.is_registered() => {
                 return Some(Objection::Elsewhere(other.clone()));
@@ -121,6 +131,12 @@ impl Follow {
             None => return Some(Objection::Refuse(Refusal::new(Reason::UnknownHost))),
         }
         self.mismatch(request).map(Objection::Refuse)
+    }
+
+    fn has_registered_as(&self, request: &Key<'_>, asked: Option<&str>) -> bool {
+        let same =
+            asked.zip(self.came_by.as_deref()).is_some_and(|(asked, came)| asked.eq_ignore_ascii_case(came));
+        same && request.kind != Kind::Setup && self.verdicts.is_registered()
     }
 
     /// On a checked leg the gatekeeper takes the proxy's word for who registers.

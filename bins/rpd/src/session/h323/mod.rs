@@ -24,7 +24,7 @@ use follow::Follow;
 
 /// From the first octet to the relay.
 pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay, End> {
-    let deadlines = Deadlines::of(&session.facts, &session.state.config.limits);
+    let deadlines = Deadlines::of(&session.facts, &session.state().config.limits);
     head.fill(Framing::Lengths, LARGEST, deadlines, &session.cancel, |octets| match extract(octets) {
         Err(Error::Incomplete(more)) => Err(more),
         _ => Ok(()),
@@ -52,7 +52,7 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
     };
     match leg::open(session, Protocol::H323, &destination, way.leg).await {
         Ok(service) => {
-            let follow = Follow::new(session.state.clone(), destination, way.checked);
+            let follow = Follow::new(session.live.clone(), destination, way.name, way.checked);
             let relay = session.relay(head.stream, head.octets, service, Protocol::H323);
             Ok(relay.unsettled_for(UNREGISTERED).inspected(Box::new(follow)))
         }
@@ -67,6 +67,8 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
 /// The way to a host.
 struct Way {
     leg: Leg,
+    /// The name that it was found by.
+    name: Option<String>,
     /// The name on the client's certificate, if it is what opened the TLS leg. Then every later registration has to
     /// match it too.
     checked: Option<String>,
@@ -80,15 +82,15 @@ fn route(
 ) -> Result<(Arc<Destination>, Way), Refusal> {
     let name = name(key)?;
     session.record.name = shown(key);
-    let destination = lookup(&session.state, key.kind, name.as_deref()).cloned();
+    let destination = lookup(&session.state(), key.kind, name.as_deref()).cloned();
     let leg = leg::choose(session, Protocol::H323, incoming, destination.as_ref())?;
     let destination = destination.ok_or(Refusal::new(Reason::UnknownHost))?;
-    let way = if destination.host.h323.check_certificate {
+    let (leg, checked) = if destination.host.h323.check_certificate {
         check_certificate(session, key, &destination)?
     } else {
-        Way { leg, checked: None }
+        (leg, None)
     };
-    Ok((destination, way))
+    Ok((destination, Way { leg, name, checked }))
 }
 
 /// Only a trusted certificate of the phone's own name leads to the TLS port.
@@ -96,13 +98,13 @@ fn check_certificate(
     session: &mut Session,
     key: &Key<'_>,
     destination: &Destination,
-) -> Result<Way, Refusal> {
+) -> Result<(Leg, Option<String>), Refusal> {
     let shown = session.record.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
-    let trusted = session.state.config.tls.trust_list.as_deref();
+    let state = session.state();
+    let trusted = state.config.tls.trust_list.as_deref();
     let proven =
         tls::client_name(trusted, shown, UnixTime::now()).and_then(|name| matching(key, name, destination));
-    let (leg, checked) = leg::by_certificate(session, Protocol::H323, destination, proven)?;
-    Ok(Way { leg, checked })
+    leg::by_certificate(session, Protocol::H323, destination, proven)
 }
 
 /// The name of the certificate, if it is that of the phone.

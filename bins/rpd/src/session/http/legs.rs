@@ -46,8 +46,8 @@ impl Upstream {
         let named = host.services[Protocol::Http].as_ref().is_some_and(|http| http.send_proxy.is_some());
         let ours_alone = self.bound || named || !host.http.reuse;
         if !ours_alone && session.cancel.request() == Request::None {
-            let time = session.state.config.limits.http_parked;
-            session.state.parked.park(self.stream, self.destination, self.leg, time);
+            let time = session.state().config.limits.http_parked;
+            session.state().parked.park(self.stream, self.destination, self.leg, time);
         }
     }
 }
@@ -67,7 +67,7 @@ impl Legs {
         if let Some(own) = kept.and_then(|mut kept| kept.stream.is_quiet().then_some(kept)) {
             return Some(own);
         }
-        let stream = session.state.parked.take(&way.destination, way.leg)?;
+        let stream = session.state().parked.take(&way.destination, way.leg)?;
         Some(Upstream::new(stream, way, true))
     }
 

@@ -80,12 +80,12 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
 
 /// Waits for a whole head. A client that is silent between requests goes without a word.
 async fn next_request(session: &mut Session, head: &mut Head, first: bool) -> Result<(), End> {
-    let limits = &session.state.config.limits;
     let deadlines = if first {
-        Deadlines::of(&session.facts, limits)
+        Deadlines::of(&session.facts, &session.state().config.limits)
     } else {
-        head.wait(limits.idle.http, "limits.idle.http", &session.cancel).await?;
-        Deadlines::begun(Instant::now(), limits.http_head)
+        let idle = session.state().config.limits.idle.http;
+        head.wait(idle, "limits.idle.http", &session.cancel).await?;
+        Deadlines::begun(Instant::now(), session.state().config.limits.http_head)
     };
     let filled =
         head.fill(Framing::Lines, rp_http::head::MAX_HEAD, deadlines, &session.cancel, is_decided).await;
@@ -190,13 +190,13 @@ async fn open(session: &mut Session, request: &RequestHead<'_>, way: &Way) -> Re
 
 fn prepare(session: &Session, head: &Head, request: &RequestHead<'_>, way: &Way) -> Exchange {
     let http = &way.destination.host.http;
-    let limits = &session.state.config.limits;
+    let limits = &session.state().config.limits;
     let client = session.facts.source.ip().to_canonical().to_string();
     let own_address = http.append_own_address.then(|| head.stream.local()).flatten();
     let forwarding = Forwarding {
         client: &client,
         scheme: route::scheme(head.stream.transport()),
-        trusted: session.state.config.proxies.trusted.contains(session.facts.source.ip()),
+        trusted: session.state().config.proxies.trusted.contains(session.facts.source.ip()),
         own_address: own_address.as_deref(),
         forwarded: http.forwarded,
         via: http.via.as_deref(),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use rp_http::{Framing, Head, Scheme, Target};
-use rp_route::leg::{Leg, Transport};
+use rp_route::{
+    leg::{Leg, Transport},
+    table::Table,
+};
 
 use super::answer::Own;
 use crate::{
@@ -32,10 +35,11 @@ pub(super) fn route(session: &mut Session, request: &Head<'_>, incoming: Transpo
     let Target::Path { path, query, encoded_slash } = request.target else {
         return Err(Own::staying(403, Refusal::because(Reason::UrlNotAllowed, "OPTIONS *")));
     };
-    let table = session.state.table(Protocol::Http);
+    let state = session.state();
+    let table = state.table(Protocol::Http);
     let name = session.record.name.as_deref().unwrap_or_default();
     let destination = table.lookup(name).or_else(|| table.default()).cloned();
-    misdirected(session, destination.as_ref())?;
+    misdirected(session, table, destination.as_ref())?;
     let leg = leg::choose(session, Protocol::Http, incoming, destination.as_ref())
         .map_err(|refusal| Own::closing(404, refusal))?;
     let Some(destination) = destination else {
@@ -77,9 +81,12 @@ pub(super) fn scheme(incoming: Transport) -> Scheme {
 }
 
 /// One certificate for both names is no excuse: networks and targets belong to the host (RFC 9110 15.5.20).
-fn misdirected(session: &Session, destination: Option<&Arc<Destination>>) -> Result<(), Own> {
+fn misdirected(
+    session: &Session,
+    table: &Table<Arc<Destination>>,
+    destination: Option<&Arc<Destination>>,
+) -> Result<(), Own> {
     let sni = session.record.tls.as_ref().and_then(|tls| tls.sni.as_deref());
-    let table = session.state.table(Protocol::Http);
     match (sni.and_then(|sni| table.lookup(sni)), destination) {
         (Some(named), Some(asked)) if !Arc::ptr_eq(named, asked) => {
             let detail = format!("SNI names {}, Host names {}", named.host.label(), asked.host.label());

@@ -14,12 +14,12 @@ use crate::{
     outcome::{End, Note, Observation, Reason, Refusal},
     protocol::Protocol,
     session::relay::{Inspect, Patience, Step},
-    state::{Destination, State},
+    state::{Destination, Live},
 };
 
 /// Follows both directions of one connection.
 pub(super) struct Follow {
-    state: Arc<State>,
+    live: Live,
     destination: Arc<Destination>,
     leg: Leg,
     incoming: Transport,
@@ -45,14 +45,9 @@ struct OpenBind {
 }
 
 impl Follow {
-    pub(super) fn new(
-        state: Arc<State>,
-        destination: Arc<Destination>,
-        leg: Leg,
-        incoming: Transport,
-    ) -> Self {
+    pub(super) fn new(live: Live, destination: Arc<Destination>, leg: Leg, incoming: Transport) -> Self {
         Self {
-            state,
+            live,
             destination,
             leg,
             incoming,
@@ -72,12 +67,13 @@ impl Follow {
         if bind.auth.is_sasl("EXTERNAL") || matches!(bind.auth, Auth::Other(_)) {
             return false;
         }
-        if self.state.config.ldap_requires_tls && self.incoming == Transport::Tcp {
+        let state = self.live.now();
+        if state.config.ldap_requires_tls && self.incoming == Transport::Tcp {
             return false;
         }
         let mut buffer = [0; MAX_DOMAIN];
-        let default = self.state.table(Protocol::Ldap).default();
-        match named(&self.state, bind, bind.domain.text(&mut buffer)) {
+        let default = state.table(Protocol::Ldap).default();
+        match named(&state, bind, bind.domain.text(&mut buffer)) {
             Some(destination) => self.is_here(destination),
             // An anonymous bind ends a session here, and SASL has its names inside (RFC 4513 5.2.1.4).
             None if bind.domain.form == Form::Anonymous || matches!(bind.auth, Auth::Sasl { .. }) => true,
@@ -248,15 +244,15 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::Config;
+    use crate::{config::Config, state::State};
 
     fn follow() -> Follow {
         let text = "[listen]\nldap = 1389\n[[host]]\nnames = [\"a.example\"]\ntarget = \"192.0.2.1\"\nldap = { tcp = 389 }\n";
         let (config, _) = Config::parse(text, Path::new("")).expect("a configuration");
-        let state = Arc::new(State::build(config));
-        let destination = state.table(Protocol::Ldap).lookup("a.example").expect("a host").clone();
+        let live = Live::new(State::build(config));
+        let destination = live.now().table(Protocol::Ldap).lookup("a.example").expect("a host").clone();
         let leg = Leg { transport: Transport::Tcp, port: 389 };
-        Follow::new(state, destination, leg, Transport::Tcp)
+        Follow::new(live, destination, leg, Transport::Tcp)
     }
 
     /// What comes of binds that are answered in turn with a code each.

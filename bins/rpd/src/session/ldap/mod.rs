@@ -31,7 +31,7 @@ use follow::Follow;
 
 /// From the first octet to the relay.
 pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, End> {
-    let deadlines = Deadlines::of(&session.facts, &session.state.config.limits);
+    let deadlines = Deadlines::of(&session.facts, &session.state().config.limits);
     unrouted(session, head, deadlines, Unrouted::default()).await
 }
 
@@ -135,11 +135,11 @@ async fn unrouted(
 
 /// After an answer of ours the time for the next request begins anew, and silence is no worse than slowness.
 fn next_deadlines(session: &Session) -> Deadlines {
-    Deadlines::begun(Instant::now(), session.state.config.limits.first_message)
+    Deadlines::begun(Instant::now(), session.state().config.limits.first_message)
 }
 
 fn relay(session: &Session, head: Head, service: Stream, destination: Arc<Destination>, leg: Leg) -> Relay {
-    let follow = Follow::new(session.state.clone(), destination, leg, head.stream.transport());
+    let follow = Follow::new(session.live.clone(), destination, leg, head.stream.transport());
     session.relay(head.stream, head.octets, service, Protocol::Ldap).inspected(Box::new(follow))
 }
 
@@ -218,14 +218,14 @@ fn decide_start_tls(session: &Session, incoming: Transport) -> Step {
     }
     // 4.14.1: not supported by the configuration.
     let no = Answer::plain(ResultCode::PROTOCOL_ERROR, "StartTLS is not offered here");
-    if session.state.acceptor(LDAPS).is_some() { Step::StartTls } else { Step::Answer(no) }
+    if session.state().acceptor(LDAPS).is_some() { Step::StartTls } else { Step::Answer(no) }
 }
 
 fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> Step {
     let mut buffer = [0; MAX_DOMAIN];
     let domain = bind.domain.text(&mut buffer);
     session.record.name = domain.map(str::to_owned);
-    if session.state.config.ldap_requires_tls && incoming == Transport::Tcp {
+    if session.state().config.ldap_requires_tls && incoming == Transport::Tcp {
         return Step::Answer(Answer::plain(ResultCode::CONFIDENTIALITY_REQUIRED, "StartTLS first"));
     }
     let sasl = matches!(bind.auth, Auth::Sasl { .. });
@@ -233,7 +233,7 @@ fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> S
     if bind.auth.is_sasl("EXTERNAL") || matches!(bind.auth, Auth::Other(_)) {
         return unnamed(ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND);
     }
-    if let Some(destination) = named(&session.state, bind, domain).cloned() {
+    if let Some(destination) = named(&session.state(), bind, domain).cloned() {
         return open(session, incoming, destination);
     }
     match bind.domain.form {
@@ -241,7 +241,7 @@ fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> S
             default_or(session, incoming, ResultCode::INAPPROPRIATE_AUTHENTICATION, "bind with a name")
         }
         _ if sasl => default_or(session, incoming, ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND),
-        _ => match session.state.table(Protocol::Ldap).default().cloned() {
+        _ => match session.state().table(Protocol::Ldap).default().cloned() {
             Some(destination) => open(session, incoming, destination),
             None => refuse_bind(leg::choose(session, Protocol::Ldap, incoming, None)),
         },
@@ -271,7 +271,8 @@ fn open(session: &mut Session, incoming: Transport, destination: Arc<Destination
 
 /// To the default host, if there is one; it takes whatever has no route otherwise.
 fn default_or(session: &mut Session, incoming: Transport, code: ResultCode, text: &'static str) -> Step {
-    match session.state.table(Protocol::Ldap).default().cloned() {
+    let default = session.state().table(Protocol::Ldap).default().cloned();
+    match default {
         Some(destination) => open(session, incoming, destination),
         None => unnamed(code, text),
     }

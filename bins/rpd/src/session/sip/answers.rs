@@ -86,7 +86,7 @@ impl Switch {
 
     /// 10 to 30 seconds, another each time: five hundred phones must not come back in the same second.
     fn retry_after(&self, session: &Session) -> u32 {
-        let random = session.state.random.hash_one((session.facts.id, "retry-after", self.refusals));
+        let random = session.state().random.hash_one((session.facts.id, "retry-after", self.refusals));
         10 + u32::try_from(random % 21).unwrap_or(0)
     }
 }
@@ -144,7 +144,7 @@ pub(super) fn is_own_tag(session: &Session, request: &Request<'_>) -> bool {
 }
 
 fn tag(session: &Session, branch: Option<&[u8]>) -> u64 {
-    session.state.random.hash_one(branch)
+    session.state().random.hash_one(branch)
 }
 
 /// One answer for "unknown", "not allowed here" and "no port": it tells nobody which names exist.

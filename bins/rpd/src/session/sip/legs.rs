@@ -32,6 +32,8 @@ use crate::{
 pub(super) struct Leg {
     pub(super) peer: Peer,
     pub(super) destination: Arc<Destination>,
+    /// The domain that it was opened for. It stays with this host, whatever a reload makes of the host.
+    domain: Option<Box<str>>,
     /// Its name in Record-Route.
     pub(super) token: Token,
     /// The name on the phone's certificate, if that is what opened the TLS leg. Then every registration has to match.
@@ -45,6 +47,11 @@ pub(super) struct Leg {
 }
 
 impl Leg {
+    /// Whether it was opened for this domain.
+    pub(super) fn is_for(&self, domain: &str) -> bool {
+        self.domain.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(domain))
+    }
+
     /// Whether the phone learns to send the requests of a dialog this way.
     pub(super) fn records_route(&self) -> bool {
         self.destination.host.sip.record_route
@@ -74,6 +81,7 @@ impl Leg {
 pub(super) struct Dial {
     connecting: Pin<Box<dyn Future<Output = Result<Stream, Unreachable>> + Send>>,
     destination: Arc<Destination>,
+    domain: Option<Box<str>>,
     checked: Option<Box<str>>,
     /// What is known of the request that opens it.
     about: Record,
@@ -105,12 +113,14 @@ impl Switch {
         if self.legs.is_empty() {
             session.record = about.clone();
         }
-        let (state, host) = (session.state.clone(), destination.clone());
+        let (live, host) = (session.live.clone(), destination.clone());
         let client = Addresses { source: session.facts.source, destination: session.facts.destination };
         let connecting = Box::pin(async move {
+            let state = live.now();
             connect(&host, Protocol::Sip, leg, &client, &state.config.limits, &state.resolver).await
         });
-        Ok(Dial { connecting, destination: destination.clone(), checked, about })
+        let domain = request.from.ok().map(|from| from.domain().into());
+        Ok(Dial { connecting, destination: destination.clone(), domain, checked, about })
     }
 
     /// Ready when a leg is there, or will not be.
@@ -144,10 +154,11 @@ impl Switch {
         let port = session.facts.destination.port();
         let public = dial.destination.host.sip.public_address.announced(kind, port);
         let announced = self.addresses.first();
-        let token = session.state.random.hash_one((session.facts.id, "token", self.legs.len()));
+        let token = session.state().random.hash_one((session.facts.id, "token", self.legs.len()));
         self.legs.push(Leg {
             peer: Peer::new(stream, limits(session)),
             destination: dial.destination.clone(),
+            domain: dial.domain.take(),
             token: Token::new(token),
             checked: dial.checked.take(),
             public: public.filter(|public| Some(public) != announced).map(String::into_boxed_str),
@@ -169,7 +180,8 @@ fn choose(
         return Ok((by_kind, None));
     }
     let shown = session.record.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
-    let trusted = session.state.config.tls.trust_list.as_deref();
+    let state = session.state();
+    let trusted = state.config.tls.trust_list.as_deref();
     let proven = tls::client_name(trusted, shown, UnixTime::now())
         .and_then(|name| matching(request, &name).map(|()| name));
     let (leg, checked) = leg::by_certificate(session, Protocol::Sip, destination, proven)?;

@@ -276,7 +276,8 @@ impl Switch {
     }
 
     fn poll_clocks(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<End> {
-        let limits = &session.state.config.limits;
+        let state = session.state();
+        let limits = &state.config.limits;
         loop {
             let late = ready!(self.clocks.poll(&self.waits(session), limits, cx));
             // An end that the phone does not hear of is one all the same.
@@ -325,13 +326,14 @@ impl Switch {
 /// Where the phone may think that we are: at the address that is made public, and at the one that it came in by.
 fn addresses(session: &Session, kind: Transport) -> Box<[String]> {
     let local = session.facts.destination;
-    let public = session.state.config.sip_public_address.announced(kind, local.port());
+    let public = session.state().config.sip_public_address.announced(kind, local.port());
     // A scope of an IPv6 address has no place in a URI.
     public.into_iter().chain([SocketAddr::new(local.ip(), local.port()).to_string()]).collect()
 }
 
 fn limits(session: &Session) -> Limits {
-    let limits = &session.state.config.limits;
+    let state = session.state();
+    let limits = &state.config.limits;
     Limits { head: limits.sip_head.0, body: limits.sip_body.0 }
 }
 

@@ -173,21 +173,25 @@ impl Switch {
 
     /// Where a request belongs, if anywhere.
     fn place(&self, session: &Session, request: &Request<'_>, token: Option<Token>) -> Option<Place> {
-        let table = session.state.table(Protocol::Sip);
+        let state = session.state();
+        let table = state.table(Protocol::Sip);
         let domain = request.from.ok().map(|from| from.domain());
-        let named = domain.and_then(|domain| table.lookup(domain));
         let bound = (!self.legs.is_empty()).then_some(Place::Leg(BOUND));
         let at = |host: &Arc<Destination>| {
-            let open = self.legs.iter().position(|leg| Arc::ptr_eq(&leg.destination, host));
+            let open = self.legs.iter().position(|leg| leg.destination.host.is(&host.host, Protocol::Sip));
             open.map_or_else(|| Place::Host(host.clone()), Place::Leg)
         };
+        let named = domain.and_then(|domain| {
+            let open = self.legs.iter().position(|leg| leg.is_for(domain));
+            open.map(Place::Leg).or_else(|| table.lookup(domain).map(at))
+        });
         if request.is_in_dialog() {
             let by_token = token.and_then(|token| self.legs.iter().position(|leg| leg.token == token));
-            return by_token.map(Place::Leg).or_else(|| named.map(at)).or(bound);
+            return by_token.map(Place::Leg).or(named).or(bound);
         }
         // Whose identity is withheld belongs to a phone that has shown who it is (RFC 3323 4.1.1.3).
         let nameless = domain.is_none_or(is_anonymous);
-        named.map(at).or(bound.filter(|_| nameless)).or_else(|| table.default().map(at))
+        named.or(bound.filter(|_| nameless)).or_else(|| table.default().map(at))
     }
 
     /// The head without the Route, or Record-Route, that names us.

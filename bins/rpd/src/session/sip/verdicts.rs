@@ -127,7 +127,7 @@ pub(super) fn now(session: &Session) -> Duration {
 
 /// A key that the phone cannot know, another for each connection and table.
 fn key(session: &Session, table: &str) -> [u8; 16] {
-    let half = |which: u8| session.state.random.hash_one((session.facts.id, table, which));
+    let half = |which: u8| session.state().random.hash_one((session.facts.id, table, which));
     ((u128::from(half(0)) << 64) | u128::from(half(1))).to_be_bytes()
 }
 
