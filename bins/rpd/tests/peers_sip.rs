@@ -10,7 +10,8 @@ mod sip;
 
 use std::collections::BTreeSet;
 
-use sip::Stage;
+use common::certificates;
+use sip::{Pbx, Stage, host};
 
 #[test]
 #[ignore = "needs sip-tester, kamailio, kamailio-tls-modules (Debian packages)"]
@@ -103,4 +104,35 @@ fn no_registrar_sees_a_domain_that_nobody_has(kind: &'static str) {
     }
     let refused = stage.end().refused("");
     assert!(matches!(&refused[..], [line] if line.contains("reason=unknown-host")), "{refused:#?}");
+}
+
+#[test]
+#[ignore = "needs sip-tester, kamailio, kamailio-tls-modules (Debian packages)"]
+fn over_sip_a_registrar_that_wants_to_knows_where_its_phones_are() {
+    a_registrar_that_wants_to_knows_where_its_phones_are("sip");
+}
+
+#[test]
+#[ignore = "needs sip-tester, socat, kamailio, kamailio-tls-modules (Debian packages)"]
+fn over_sips_a_registrar_that_wants_to_knows_where_its_phones_are() {
+    a_registrar_that_wants_to_knows_where_its_phones_are("sips");
+}
+
+/// Only by version 1 of the PROXY protocol: kamailio 5.6 reads the ports of version 2 with their octets swapped.
+fn a_registrar_that_wants_to_knows_where_its_phones_are(kind: &'static str) {
+    let folder = certificates();
+    let registrars = ["hq", "branch"].map(|name| Pbx::start(name, &folder, &["ACCEPT_PROXY"]));
+    let [_, branch] = &registrars;
+    let sip = format!("tcp = {}, tls = {}, send-proxy = \"v1\"", branch.tcp, branch.tls);
+    let branch = host(&[&branch.domain()], &sip);
+    let stage = Stage::with(kind, folder, registrars, &branch);
+    stage.register("branch", "wrong", 401, 1).ok();
+    let requests = stage.branch.requests();
+    // A wrong password has a line in the log, and that tells the port of the phone.
+    let refused = stage.end().refused("refused");
+    let [line] = &refused[..] else { panic!("{refused:#?}") };
+    assert_eq!(requests.len(), 2);
+    for request in requests {
+        assert!(line.contains(&format!(" source=127.0.0.1:{} ", request.port)), "{line} {request:?}");
+    }
 }

@@ -11,7 +11,8 @@ mod sip;
 
 use std::{collections::BTreeSet, thread};
 
-use sip::{Baresip, CALLEE_HANGS_UP, CALLER_HANGS_UP, IS_HUNG_UP, Pbx, Request, Stage};
+use common::{Port, certificates};
+use sip::{Baresip, CALLEE_HANGS_UP, CALLER_HANGS_UP, IS_HUNG_UP, Pbx, Request, Router, Stage, host};
 
 #[test]
 #[ignore = "needs sip-tester, baresip-core, kamailio, kamailio-tls-modules (Debian packages)"]
@@ -91,6 +92,42 @@ fn calls_in_both_directions_hung_up_by_either_side(kind: &'static str) {
     assert!(requests.iter().all(|request| request.transport == stage.transport()), "{requests:#?}");
     assert_eq!((stage.hq.requests(), stage.hq.clients()), (vec![], BTreeSet::new()));
     assert_eq!(stage.end().refused(""), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs sip-tester, baresip-core, socat, kamailio, kamailio-tls-modules (Debian packages)"]
+fn over_sip_a_phone_before_a_router_keeps_to_the_address_that_is_announced() {
+    a_phone_before_a_router_keeps_to_the_address_that_is_announced("sip");
+}
+
+#[test]
+#[ignore = "needs sip-tester, baresip-core, socat, kamailio, kamailio-tls-modules (Debian packages)"]
+fn over_sips_a_phone_before_a_router_keeps_to_the_address_that_is_announced() {
+    a_phone_before_a_router_keeps_to_the_address_that_is_announced("sips");
+}
+
+/// The proxy knows of its own address only, which the phone cannot reach in earnest.
+fn a_phone_before_a_router_keeps_to_the_address_that_is_announced(kind: &'static str) {
+    let folder = certificates();
+    let pbxs = ["hq", "branch"].map(|name| Pbx::start(name, &folder, &[]));
+    let branch = host(&[&pbxs[1].domain()], &format!("tcp = {}, tls = {}", pbxs[1].tcp, pbxs[1].tls));
+    let public = Port::reserve();
+    let address = format!("127.0.0.1:{public}");
+    let stage = format!("[sip]\npublic-address = \"{address}\"\n{branch}");
+    let mut stage = Stage::with(kind, folder, pbxs, &stage);
+    let proxy = if kind == "sips" { stage.proxy.sips } else { stage.proxy.sip };
+    let _router = Router::from(public, proxy);
+    let mut bob = Baresip::start_at(&stage, &address);
+    stage.branch.wait_for_registrations("bob", 1);
+    thread::scope(|scope| {
+        let alice = scope.spawn(|| stage.call(IS_HUNG_UP));
+        bob.wait_for("CALL_ESTABLISHED");
+        bob.tell("hangup", "");
+        alice.join().expect("no panic").ok();
+    });
+    let call = Call::since(0, &stage.branch);
+    assert_eq!(call.sent_by("bob"), ["REGISTER", "REGISTER", "BYE"]);
+    assert_eq!(stage.branch.clients(), BTreeSet::from(["alice", "bob"].map(|user| call.port_of(user))));
 }
 
 /// What came of one call.

@@ -19,6 +19,12 @@ pub struct Baresip {
 impl Baresip {
     /// Starts it; it registers then.
     pub fn start(stage: &Stage) -> Self {
+        let proxy = if stage.transport() == "tls" { stage.proxy.sips } else { stage.proxy.sip };
+        Self::start_at(stage, &proxy.to_string())
+    }
+
+    /// The same, with this address of the proxy.
+    pub fn start_at(stage: &Stage, proxy: &str) -> Self {
         let folder = stage.folder.path().join("baresip");
         fs::create_dir(&folder).expect("a folder");
         let control = Port::reserve();
@@ -33,7 +39,6 @@ impl Baresip {
             ],
         );
         write(&folder, "config", &config);
-        let proxy = if stage.transport() == "tls" { stage.proxy.sips } else { stage.proxy.sip };
         let accounts = fill(
             include_str!("baresip/accounts"),
             &[("DOMAIN", &stage.branch.domain()), ("TRANSPORT", &stage.transport()), ("PROXY", &proxy)],

@@ -42,7 +42,7 @@ impl Stage {
         Self::with(kind, folder, [hq, branch], &hosts.concat())
     }
 
-    /// The same with these hosts.
+    /// The same with these hosts, and what else is in the configuration.
     pub fn with(kind: &'static str, folder: TempDir, [hq, branch]: [Pbx; 2], hosts: &str) -> Self {
         let proxy = Rpd::start(&folder, hosts);
         let tunnel = (kind == "sips").then(|| Tunnel::to(proxy.sips, &folder, ""));
@@ -227,6 +227,21 @@ impl Log {
     pub fn refused(&self, reason: &str) -> Vec<String> {
         let reason = format!(" reason={reason}");
         self.0.iter().filter(|line| line.contains(&reason)).cloned().collect()
+    }
+}
+
+/// A router that maps a port of its own to one of the proxy's.
+pub struct Router {
+    _socat: Program,
+    _port: Port,
+}
+
+impl Router {
+    /// Maps `port`.
+    pub fn from(port: Port, proxy: SocketAddr) -> Self {
+        let listen = format!("TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork");
+        let socat = Program::start("socat", [listen, format!("TCP4:{proxy}")]).listening(port.number());
+        Self { _socat: socat, _port: port }
     }
 }
 
