@@ -92,6 +92,7 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal) {
         sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
         tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
+        number = record.number,
         ms = millis(facts),
         "refused"
     );
@@ -112,6 +113,8 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
         tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
+        number = record.number,
+        retried = record.retried.then_some(true),
         up = record.octets.0,
         down = record.octets.1,
         ms_key = record.key_after,

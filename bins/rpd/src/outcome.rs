@@ -3,7 +3,7 @@
 //! A session fills in a [`Record`] as it learns, and returns an [`End`]; what happens to a single request on a
 //! living connection it tells as an [`Observation`]. It neither logs nor counts: `server` does both.
 
-use std::{fmt, net::SocketAddr, time::Instant};
+use std::{fmt, net::SocketAddr, num::NonZeroU32, time::Instant};
 
 use rp_route::leg::Leg;
 
@@ -45,6 +45,10 @@ pub struct Record {
     pub target: Option<SocketAddr>,
     /// The answer's status, in HTTP.
     pub status: Option<u16>,
+    /// Which request of its connection it is, in HTTP.
+    pub number: Option<NonZeroU32>,
+    /// The request was sent once more, because the target had closed a kept connection.
+    pub retried: bool,
     /// Octets from the client to the service and back.
     pub octets: (u64, u64),
     /// Milliseconds from accept until the name was known.

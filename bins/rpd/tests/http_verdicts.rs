@@ -127,6 +127,21 @@ fn every_limit_that_is_passed_has_its_name_in_the_log() {
 }
 
 #[test]
+fn each_request_of_a_connection_has_its_number() {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let (mut process, address, _folder) = start(&[ok, ok], "", "");
+    let mut stream = send(address, "GET /1 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    let first = process.line("forwarded");
+    assert!(first.contains(" number=1 ") && !first.contains("retried"), "{first}");
+    // The service has closed behind its one answer, or does so when it sees the next request.
+    stream
+        .write_all(format!("GET /2 HTTP/1.1\r\nHost: a.example\r\n{CLOSE}").as_bytes())
+        .expect("the proxy reads");
+    let second = process.line("forwarded");
+    assert!(second.contains(" number=2 ") && second.contains("GET a.example /2"), "{second}");
+}
+
+#[test]
 #[ignore = "takes half a minute"]
 fn a_body_that_stands_still_is_given_up_and_a_slow_one_is_not() {
     let (mut process, address, _folder) =

@@ -229,7 +229,7 @@ mod tests {
         };
         let whole = size_of_val(&session.run());
         assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
-        assert!(size_of::<Session>() <= 376, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 384, "{}", size_of::<Session>());
         assert!(whole <= 352, "{whole}");
     }
 }

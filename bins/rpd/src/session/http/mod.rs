@@ -9,7 +9,11 @@ mod request;
 mod response;
 mod route;
 
-use std::{mem, time::Instant};
+use std::{
+    mem,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Instant,
+};
 
 use rp_http::{Error, Head as RequestHead, Key, extract, forward::Forwarding};
 
@@ -38,9 +42,8 @@ pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, En
 
 async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Result<Relay, End> {
     let mut alarm = Alarm::default();
-    let mut first = true;
-    loop {
-        next_request(session, &mut head, first).await?;
+    for number in 1.. {
+        next_request(session, &mut head, number == 1).await?;
         let octets = mem::take(&mut head.octets);
         let key = match extract(&octets) {
             Ok(key) => key,
@@ -50,10 +53,10 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
             Err(Error::Incomplete(_)) => return Err(End::Gone),
         };
         head.octets.extend_from_slice(&octets[key.head_len..]);
-        if mem::take(&mut first) {
+        if number == 1 {
             session.key_found();
         }
-        note(session, &key);
+        note(session, &key, number);
 
         let request = &key.head;
         let way = match route::route(session, request, head.stream.transport()) {
@@ -76,6 +79,7 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
             Err(Failure::Broken(end)) => return Err(end),
         }
     }
+    Err(End::Served(Cause::Closed))
 }
 
 /// Waits for a whole head. A client that is silent between requests goes without a word.
@@ -108,7 +112,7 @@ async fn next_request(session: &mut Session, head: &mut Head, first: bool) -> Re
 }
 
 /// Whether [`extract`] decides about these octets.
-fn is_decided(octets: &[u8]) -> Result<(), std::num::NonZeroUsize> {
+fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
     // It always does where a head ends, and has to be asked only once then.
     if memchr::memmem::find(octets, b"\r\n\r\n").is_some() {
         return Ok(());
@@ -119,7 +123,7 @@ fn is_decided(octets: &[u8]) -> Result<(), std::num::NonZeroUsize> {
     }
 }
 
-fn note(session: &mut Session, key: &Key<'_>) {
+fn note(session: &mut Session, key: &Key<'_>, number: u32) {
     let record = &mut session.record;
     record.name = Some(String::from_utf8_lossy(key.head.host.name()).into_owned());
     // The query may hold secrets.
@@ -129,6 +133,8 @@ fn note(session: &mut Session, key: &Key<'_>) {
     record.target = None;
     record.status = None;
     record.octets = (0, 0);
+    record.number = NonZeroU32::new(number);
+    record.retried = false;
 }
 
 /// What comes behind an exchange.
@@ -171,6 +177,7 @@ async fn exchange(
             Err(Fault::Unanswered)
                 if upstream.used && exchange.may_be_repeated() && is_idempotent(request.method) =>
             {
+                session.record.retried = true;
                 upstream = open(session, request, way).await?;
             }
             Err(fault) => return Err(failure(fault)),
