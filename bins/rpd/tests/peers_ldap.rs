@@ -5,10 +5,7 @@
 
 mod common;
 
-use std::fs;
-
-use common::{Finished, Port, Program, Proxy, SERVICE_NAME, certificates, fill, run, run_with, write};
-use tempfile::TempDir;
+use common::{Directories, Finished, NAMES, Program, Proxy, dn, run_with, suffix};
 
 #[test]
 #[ignore = "needs ldap-utils, python3 (Debian packages)"]
@@ -23,7 +20,7 @@ fn over_ldaps_the_domain_before_the_user_decides() {
 }
 
 fn the_domain_before_the_user_decides(kind: &str) {
-    let stage = Stage::of_directories();
+    let stage = Stage::before(Directories::of_our_own());
     for name in NAMES {
         let user = format!("{name}.example.com\\ldap-guest");
         let who = stage.client(kind, "ldapwhoami", &user, "guest-pw", &[]).ok();
@@ -33,7 +30,7 @@ fn the_domain_before_the_user_decides(kind: &str) {
         assert!(found.contains(&format!("description: kept by {name}\n")), "{found}");
     }
     let transport = if kind == "ldaps" { "tls" } else { "tcp" };
-    for (name, directory) in NAMES.into_iter().zip(stage.servers) {
+    for (name, directory) in NAMES.into_iter().zip(stage.directories.servers) {
         let line = format!("{name} {transport} bind {name}.example.com\\ldap-guest right");
         assert_eq!(directory.end(), [line.clone(), line]);
     }
@@ -52,14 +49,14 @@ fn over_ldaps_a_directory_refuses_passwords_and_the_proxy_domains() {
 }
 
 fn a_directory_refuses_passwords_and_the_proxy_domains(kind: &str) {
-    let stage = Stage::of_directories();
+    let stage = Stage::before(Directories::of_our_own());
     let wrong = stage.client(kind, "ldapwhoami", "branch.example.com\\ldap-guest", "wrong", &[]);
     let wrong = wrong.expect(INVALID_CREDENTIALS);
     assert!(wrong.err.contains("additional info: branch says so"), "{}", wrong.err);
     let unknown = stage.client(kind, "ldapwhoami", "other.example.com\\ldap-guest", "guest-pw", &[]);
     let unknown = unknown.expect(INVALID_CREDENTIALS);
     assert!(!unknown.err.contains("says so"), "{}", unknown.err);
-    let logs: Vec<Vec<String>> = stage.servers.into_iter().map(Program::end).collect();
+    let logs: Vec<Vec<String>> = stage.directories.servers.into_iter().map(Program::end).collect();
     assert_eq!(logs.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1], "{logs:#?}");
 }
 
@@ -76,7 +73,7 @@ fn over_ldaps_the_domain_components_of_a_distinguished_name_decide() {
 }
 
 fn the_domain_components_of_a_distinguished_name_decide(kind: &str) {
-    let stage = Stage::of_slapds();
+    let stage = Stage::before(Directories::of_slapd());
     for name in NAMES {
         let (user, suffix) = (dn(name), suffix(name));
         let who = stage.client(kind, "ldapwhoami", &user, "guest-pw", &[]).ok();
@@ -85,7 +82,7 @@ fn the_domain_components_of_a_distinguished_name_decide(kind: &str) {
         let found = stage.client(kind, "ldapsearch", &user, "guest-pw", &search).ok();
         assert_eq!(found, format!("dn: {user}\ndescription: kept by {name}\n\n"));
     }
-    for (name, slapd) in NAMES.into_iter().zip(stage.servers) {
+    for (name, slapd) in NAMES.into_iter().zip(stage.directories.servers) {
         assert_eq!(binds(&slapd.end()), [dn(name), dn(name)]);
     }
 }
@@ -103,10 +100,10 @@ fn over_ldaps_slapd_refuses_passwords_and_the_proxy_domains() {
 }
 
 fn slapd_refuses_passwords_and_the_proxy_domains(kind: &str) {
-    let stage = Stage::of_slapds();
+    let stage = Stage::before(Directories::of_slapd());
     stage.client(kind, "ldapwhoami", &dn("other"), "guest-pw", &[]).expect(INVALID_CREDENTIALS);
     stage.client(kind, "ldapwhoami", &dn("hq"), "wrong", &[]).expect(INVALID_CREDENTIALS);
-    let logs: Vec<Vec<String>> = stage.servers.into_iter().map(Program::end).collect();
+    let logs: Vec<Vec<String>> = stage.directories.servers.into_iter().map(Program::end).collect();
     assert_eq!(logs.iter().map(|log| binds(log)).collect::<Vec<_>>(), [vec![dn("hq")], vec![]]);
     assert!(logs[0].iter().any(|line| line.contains(" RESULT ") && line.contains(" err=49 ")), "{logs:#?}");
 }
@@ -122,90 +119,15 @@ fn binds(log: &[String]) -> Vec<String> {
 struct Stage {
     // In this order: what connects to another goes before it.
     proxy: Proxy,
-    servers: Vec<Program>,
-    folder: TempDir,
+    directories: Directories,
 }
-
-const NAMES: [&str; 2] = ["hq", "branch"];
 
 /// The tools end with the result code of the bind (RFC 4511, appendix A).
 const INVALID_CREDENTIALS: i32 = 49;
 
-fn suffix(name: &str) -> String {
-    format!("dc={name},dc=example,dc=com")
-}
-
-fn dn(name: &str) -> String {
-    format!("cn=ldap-guest,{}", suffix(name))
-}
-
 impl Stage {
-    fn of_directories() -> Self {
-        Self::set(|name, folder, [tcp, tls]| {
-            let script = write(folder.path(), "directory.py", include_str!("peers/ldap/directory.py"));
-            let [certificate, key] =
-                ["service.pem", "service.key"].map(|file| folder.path().join(file).display().to_string());
-            let user = format!("{name}.example.com\\ldap-guest=guest-pw");
-            let (tcp, tls) = (tcp.to_string(), tls.to_string());
-            Program::start(
-                "python3",
-                [&script.display().to_string(), name, &tcp, &tls, &certificate, &key, &user],
-            )
-        })
-    }
-
-    fn of_slapds() -> Self {
-        Self::set(|name, folder, [tcp, tls]| {
-            let dir = folder.path().join(name);
-            fs::create_dir_all(dir.join("db")).expect("a folder");
-            let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
-            let configuration = fill(
-                include_str!("peers/ldap/slapd.conf"),
-                &[
-                    ("DIR", &dir.display()),
-                    ("CERTIFICATE", &certificate.display()),
-                    ("KEY", &key.display()),
-                    ("SUFFIX", &suffix(name)),
-                ],
-            );
-            let entries =
-                fill(include_str!("peers/ldap/slapd.ldif"), &[("SUFFIX", &suffix(name)), ("NAME", &name)]);
-            let configuration = write(&dir, "slapd.conf", &configuration).display().to_string();
-            let entries = write(&dir, "slapd.ldif", &entries).display().to_string();
-            run("slapadd", ["-q", "-f", &configuration, "-l", &entries]).ok();
-            let urls = format!("ldap://127.0.0.1:{tcp}/ ldaps://127.0.0.1:{tls}/");
-            Program::start("slapd", ["-f", &configuration, "-h", &urls, "-d", "stats"])
-        })
-    }
-
-    fn set(start: impl Fn(&str, &TempDir, [&Port; 2]) -> Program) -> Self {
-        let folder = certificates();
-        let mut servers = Vec::new();
-        let mut text = String::from(
-            r#"
-[listen]
-ldap = "127.0.0.1:0"
-ldaps = "127.0.0.1:0"
-
-[[tls.certificate]]
-certificate = "proxy.pem"
-key = "proxy.key"
-"#,
-        );
-        for name in NAMES {
-            let [tcp, tls] = [(); 2].map(|()| Port::reserve());
-            servers.push(start(name, &folder, [&tcp, &tls]).listening(tcp.number()).listening(tls.number()));
-            text.push_str(&format!(
-                r#"
-[[host]]
-names = ["{name}.example.com"]
-target = "127.0.0.1"
-ldap = {{ tcp = {tcp}, tls = {tls} }}
-tls = {{ verify = "trust-list", trust = ["ca.pem"], server-name = "{SERVICE_NAME}" }}
-"#
-            ));
-        }
-        Self { proxy: Proxy::start(folder.path(), &text), servers, folder }
+    fn before(directories: Directories) -> Self {
+        Self { proxy: Proxy::start(directories.folder.path(), &directories.configuration), directories }
     }
 
     /// A tool of ldap-utils that binds as `user` to the proxy.
@@ -213,7 +135,7 @@ tls = {{ verify = "trust-list", trust = ["ca.pem"], server-name = "{SERVICE_NAME
         let url = format!("{kind}://{}", self.proxy.address(kind));
         let fixed = ["-x", "-H", &url, "-D", user, "-w", password];
         let plain: &[&str] = if tool == "ldapsearch" { &["-LLL", "-o", "ldif-wrap=no"] } else { &[] };
-        let ca = self.folder.path().join("ca.pem");
+        let ca = self.directories.folder.path().join("ca.pem");
         let environment = [("LDAPTLS_CACERT", ca.as_os_str())];
         run_with(tool, fixed.iter().chain(plain).chain(arguments), &environment)
     }

@@ -4,6 +4,7 @@
 
 mod capture;
 mod certificates;
+mod directories;
 mod log;
 mod port;
 mod process;
@@ -20,6 +21,7 @@ pub use certificates::{
     SERVICE_NAME, certificates, client_certificate, client_certificate_file, client_certificate_with,
     self_signed,
 };
+pub use directories::{Directories, NAMES, dn, suffix};
 pub use log::Log;
 pub use port::Port;
 pub use process::Process;

@@ -4,14 +4,26 @@
 
 It takes simple binds, searches and "Who am I?" (RFC 4532), one at a time on each connection, and says every
 bind on its standard output. For tests on loopback: it checks nothing that the tests do not need checked.
+
+Users that misbehave, by what stands behind the backslash; none of them needs a password:
+
+    code-N    the bind ends with the result N         split     success, and from now on octet by octet
+    drop      no answer, but the end                  longlen   success, all lengths in five octets
+    nod       a Notice of Disconnection, and the end  slow      success, after half a second
+
+and searches, by their base: cn=big has an entry of 200 kB, cn=many 5,000 entries; cn=half ends in the middle of
+an entry, cn=never without an answer, and both are said on the standard output.
 """
 
 import socketserver
 import ssl
 import sys
 import threading
+import time
 
 BIND, UNBIND, SEARCH, EXTENDED = 0x60, 0x42, 0x63, 0x77
+UNAVAILABLE = 52
+NOTICE = b"1.3.6.1.4.1.1466.20036"
 SUCCESS, PROTOCOL_ERROR, INVALID_CREDENTIALS, INSUFFICIENT_ACCESS = 0, 2, 49, 50
 WHO_AM_I = b"1.3.6.1.4.1.4203.1.11.3"
 
@@ -20,7 +32,7 @@ def element(tag, *contents):
     """One BER element around others; numbers become INTEGER contents, text becomes octets."""
     content = b"".join(part if isinstance(part, bytes) else str(part).encode() for part in contents)
     count = len(content)
-    length = bytes([count]) if count < 0x80 else b"\x82" + count.to_bytes(2, "big")
+    length = bytes([count]) if count < 0x80 else b"\x83" + count.to_bytes(3, "big")
     return bytes([tag]) + length + content
 
 
@@ -58,8 +70,24 @@ def read_message(stream):
     return content if len(content) == length else None
 
 
+def entry(dn, *value):
+    attribute = element(0x30, element(0x04, "description"), element(0x31, *(element(0x04, part) for part in value)))
+    return element(0x64, element(0x04, dn), element(0x30, attribute))
+
+
+def lengthened(message):
+    """The same message, with every length in five octets, as Active Directory writes them."""
+    longer = b""
+    for tag, content in elements(message):
+        content = lengthened(content) if tag & 0x20 else content
+        longer += bytes([tag, 0x84]) + len(content).to_bytes(4, "big") + content
+    return longer
+
+
 class Session(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
     user = None
+    split = False
 
     def setup(self):
         if self.server.tls:
@@ -68,15 +96,21 @@ class Session(socketserver.StreamRequestHandler):
 
     def handle(self):
         while content := read_message(self.rfile):
-            (_, message_id), (operation, request) = elements(content)[:2]
+            (_, self.message_id), (operation, request) = elements(content)[:2]
             if operation == UNBIND:
                 return
             for answer in self.answers(operation, request):
-                self.wfile.write(element(0x30, element(0x02, message_id), answer))
+                if answer is None:
+                    return
+                self.send(element(0x30, element(0x02, self.message_id), answer))
+
+    def send(self, octets):
+        for at in range(len(octets) if self.split else 1):
+            self.wfile.write(octets[at : at + 1] if self.split else octets)
 
     def answers(self, operation, request):
         if operation == BIND:
-            return [self.bind(request)]
+            return self.bind(request)
         if operation == SEARCH:
             return self.search(request)
         if operation == EXTENDED and elements(request)[0][1] == WHO_AM_I:
@@ -89,17 +123,54 @@ class Session(socketserver.StreamRequestHandler):
         name = name.decode()
         # 0x80: simple (RFC 4511 4.2).
         right = method == 0x80 and USERS.get(name.lower()) == password.decode()
-        self.user = name if right else None
+        misbehaves = name.partition("\\")[2]
+        word, _, number = misbehaves.partition("-")
+        fault = getattr(self, "bind_" + word, None)
         transport = "tls" if self.server.tls else "tcp"
-        print(f"{NAME} {transport} bind {name} {'right' if right else 'wrong'}", flush=True)
-        return result(0x61, SUCCESS, "") if right else result(0x61, INVALID_CREDENTIALS, f"{NAME} says so")
+        print(f"{NAME} {transport} bind {name} {'right' if right or fault else 'wrong'}", flush=True)
+        self.user = name if right or fault else None
+        if fault:
+            return fault(number)
+        return [result(0x61, SUCCESS, "") if right else result(0x61, INVALID_CREDENTIALS, f"{NAME} says so")]
+
+    def bind_code(self, number):
+        return [result(0x61, int(number), "")]
+
+    def bind_drop(self, _):
+        return [None]
+
+    def bind_nod(self, _):
+        self.message_id = bytes([0])
+        return [result(0x78, UNAVAILABLE, "", element(0x8A, NOTICE)), None]
+
+    def bind_slow(self, _):
+        time.sleep(0.5)
+        return [result(0x61, SUCCESS, "")]
+
+    def bind_split(self, _):
+        self.split = True
+        return [result(0x61, SUCCESS, "")]
+
+    def bind_longlen(self, _):
+        self.send(lengthened(element(0x30, element(0x02, self.message_id), result(0x61, SUCCESS, ""))))
+        return []
 
     def search(self, request):
         if not self.user:
             return [result(0x65, INSUFFICIENT_ACCESS, NAME)]
-        base = elements(request)[0][1]
-        attribute = element(0x30, element(0x04, "description"), element(0x31, element(0x04, f"kept by {NAME}")))
-        return [element(0x64, element(0x04, base), element(0x30, attribute)), result(0x65, SUCCESS, "")]
+        base = elements(request)[0][1].decode()
+        done = result(0x65, SUCCESS, "")
+        if base == "cn=many":
+            return [*(entry(f"cn={at},{base}", "one of many") for at in range(5000)), done]
+        if base == "cn=big":
+            return [entry(base, "x" * 200_000), done]
+        if base == "cn=half":
+            whole = element(0x30, element(0x02, self.message_id), entry(base, "x" * 200_000))
+            self.send(whole[:100_000])
+        if base in ("cn=half", "cn=never"):
+            print(f"{NAME} {base}", flush=True)
+            return []
+        return [entry(base, f"kept by {NAME}"), done]
 
 
 class Server(socketserver.ThreadingTCPServer):
