@@ -1,7 +1,7 @@
 //! Phones with certificates of their own, in front of PBXs that trust the proxy with them: what comes to such a PBX
-//! over TLS is who it says it is. sipp is the phone, and socat shows the certificate for it.
+//! over TLS is who it says it is. The phones are baresip, and sipp, for which socat shows the certificate.
 //!
-//! Debian packages: sip-tester, socat, kamailio, kamailio-tls-modules.
+//! Debian packages: sip-tester, baresip-core, socat, kamailio, kamailio-tls-modules.
 //! `cargo test -p rpd --test peers_sip_certificates -- --ignored`
 
 mod common;
@@ -11,7 +11,7 @@ mod sip;
 use std::collections::BTreeSet;
 
 use common::{certificates, client_certificate_file};
-use sip::{Pbx, Stage, Tunnel, host};
+use sip::{Baresip, Pbx, Stage, Tunnel, host};
 
 #[test]
 #[ignore = "needs sip-tester, socat, kamailio, kamailio-tls-modules (Debian packages)"]
@@ -69,6 +69,15 @@ fn a_certificate_is_asked_again_at_every_registration() {
     assert_eq!(stage.branch.clients().len(), 1, "the connection lives on");
     let log = stage.end();
     assert_eq!((log.refused("certificate").len(), log.refused("").len()), (2, 2));
+}
+
+#[test]
+#[ignore = "needs baresip-core, kamailio, kamailio-tls-modules (Debian packages)"]
+fn a_phone_with_tls_of_its_own_registers_by_its_certificate() {
+    let mut stage = checked();
+    let _bob = Baresip::start(&stage);
+    stage.branch.wait_for_registrations("bob", 1);
+    assert_eq!(seen(&stage.branch), ["tls bob bob"]);
 }
 
 /// hq takes phones with certificates alone, the branch also asks for passwords.
