@@ -229,6 +229,74 @@ fn errors_of_meaning_name_place_and_remedy() {
     }
 }
 
+#[test]
+fn what_only_sip_asks_is_checked() {
+    let listen = "[listen]\nsip = \"127.0.0.1:5060\"\n";
+    let host = "[[host]]\nnames = [\"a.example\"]\ntarget = \"10.0.0.1\"\n";
+    for (text, said) in [
+        (
+            "[sip]\npublic-address = \"a b\"\n".to_owned(),
+            "2 error: sip.public-address: \"a b\" is no address that phones can reach | write \"198.51.100.1\"",
+        ),
+        (
+            "[sip]\npublic-address = 5060\n".to_owned(),
+            "2 error: sip.public-address is number 5060, wanted is an address or a DNS name",
+        ),
+        (
+            "[sip]\npublic-address = { udp = \"a.example\" }\n".to_owned(),
+            "2 error: unknown key sip.public-address.udp | did you mean tcp?",
+        ),
+        (
+            "[sip]\npublic-address = { tcp = \"a.example:x\" }\n".to_owned(),
+            "2 error: sip.public-address.tcp: \"a.example:x\" is no address",
+        ),
+        (
+            format!("{listen}{host}sip = {{ tcp = 5060, record-route = 1 }}\n"),
+            "6 error: host.sip.record-route is number 1, wanted is true or false",
+        ),
+        (
+            format!("{listen}{host}sip = {{ tcp = 5060, check-certificate = true }}\n"),
+            "6 error: check-certificate without a tls port: there is no leg for phones that pass | write tls = 5061",
+        ),
+        (
+            format!("{listen}{host}sip = {{ tcp = 5060, check-certificate = true }}\n"),
+            "6 error: check-certificate without listen.sips: nobody can show a certificate | write sips = 5061 in [listen]",
+        ),
+        (
+            format!("{listen}{host}sip = {{ tcp = 5060, check-certificate = true }}\n"),
+            "6 error: check-certificate without tls.trust-list",
+        ),
+        (
+            format!(
+                "[tls]\nrequest-client-certificate = []\n[listen]\nsips = 5061\n{host}sip = {{ tls = 5061, check-certificate = true }}\n"
+            ),
+            "8 error: check-certificate, but no phone is asked for a certificate | write \"sips\" in tls.request-client-certificate",
+        ),
+        (
+            format!("{listen}{host}sip = {{ tls = 5061 }}\ntls = {{ verify = \"none\" }}\n"),
+            "6 warning: sip has a tls port without check-certificate",
+        ),
+        (
+            format!("[listen]\nsip = \"192.168.1.2:5060\"\n{host}sip = {{ tcp = 5060 }}\n"),
+            "6 warning: listen.sip is at the private address 192.168.1.2, and phones outside are told to send to it | write public-address",
+        ),
+    ] {
+        let found = findings(&text);
+        assert!(found.contains(said), "wanted: {said}\nfound: {found}\n{text}");
+    }
+    for sound in [
+        format!("{listen}{host}sip = {{ tcp = 5060, public-address = \"[2001:db8::1]:5061\" }}\n"),
+        format!(
+            "[listen]\nsip = \"192.168.1.2:5060\"\n[sip]\npublic-address = {{ tcp = \"rp.example.com\" }}\n{host}sip = {{ tcp = 5060 }}\n"
+        ),
+        format!(
+            "[listen]\nsip = \"192.168.1.2:5060\"\n[sip]\nrecord-route = false\n{host}sip = {{ tcp = 5060 }}\n"
+        ),
+    ] {
+        assert_eq!(findings(&sound), "", "{sound}");
+    }
+}
+
 /// A certificate with these names, by itself, in a folder of its own.
 fn certificate(names: &[&str], key: &rcgen::KeyPair) -> tempfile::TempDir {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -346,6 +414,7 @@ fn every_key_is_described() {
         "[[host]]\ntarget = \"a\"\nhttp = { @ }",
         "[[host]]\ntarget = \"a\"\nhttp = { urls = [{ @ }] }",
         "[[host]]\ntarget = \"a\"\ntls = { @ }",
+        "[sip]\n@",
         "[ldap]\n@",
         "[limits]\n@",
         "[limits.idle]\n@",

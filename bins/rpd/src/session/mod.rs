@@ -227,6 +227,8 @@ mod tests {
             cancel: Arc::new(Cancel::new()),
             observer: Arc::new(Nobody),
         };
+        let switched = size_of_val(&sip::serve(&mut session));
+        assert!(switched <= 440, "{switched}");
         let whole = size_of_val(&session.run());
         assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
         assert!(size_of::<Session>() <= 384, "{}", size_of::<Session>());

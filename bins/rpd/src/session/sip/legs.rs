@@ -95,6 +95,9 @@ impl Switch {
         request: &Request<'_>,
         destination: &Arc<Destination>,
     ) -> Result<Dial, Box<No>> {
+        if self.legs.is_empty() {
+            session.key_found();
+        }
         let about = about(session, request);
         if self.legs.len() == LEGS {
             let refusal = Refusal::because(
