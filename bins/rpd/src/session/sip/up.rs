@@ -3,14 +3,13 @@
 use std::{iter, mem, sync::Arc, task::Context};
 
 use rp_sip::{
-    Head, Reason as SipReason, Request, Response, Step,
+    Head, Limits, Reason as SipReason, Request, Response, Step,
     route::{self, Listener, Rewritten, Token},
 };
 
 use super::{
     Hold, Switch,
     answers::{No, about, is_own_tag},
-    limits,
     peer::with_kept,
 };
 use crate::{
@@ -50,7 +49,7 @@ impl Switch {
             let step = match self.hold {
                 Hold::Nothing => self.phone.follower.step(rest),
                 // The follower is behind this head already.
-                _ => match Head::parse(rest, &limits(session)) {
+                _ => match Head::parse(rest, &JUDGED) {
                     Ok(head) => Ok(Step::Look(head)),
                     Err(_) => break,
                 },
@@ -244,6 +243,9 @@ fn nowhere(session: &mut Session, request: &Request<'_>) -> No {
     let about = mem::replace(&mut session.record, own);
     No { refusal: refusal.unwrap_or(Refusal::new(Reason::UnknownHost)), about }
 }
+
+/// For a head that the follower has taken: the limits that hold by now may be others.
+const JUDGED: Limits = Limits { head: Limits::MAX_HEAD, body: usize::MAX };
 
 /// The first leg that was opened.
 const BOUND: usize = 0;
