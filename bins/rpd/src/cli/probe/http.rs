@@ -33,6 +33,7 @@ fn read(response: &Response<'_>) -> Reply {
         401 => (true, "the web server of this host answers, and asks for a password"),
         403 => (false, "the host is known, but this URL is not allowed"),
         404 => (false, "no host of this name here, or not for this address, or the page does not exist"),
+        421 => (false, "the name asked for in the TLS handshake is not that of the request: --server-name"),
         502 | 504 => (false, "the host is known, but its web server cannot be reached"),
         _ => (false, "refused"),
     };
