@@ -1,4 +1,4 @@
-//! docs/SETUP.md does what it says: its configurations load, and its way leads to a phone that registers.
+//! docs/SETUP.md and the README do what they say: their configurations load, and the way leads to a phone that registers.
 
 mod common;
 
@@ -13,13 +13,14 @@ use rpd::{
 };
 use tempfile::TempDir;
 
-const SETUP: &str = include_str!("../../../docs/SETUP.md");
+const TEXTS: [&str; 2] = [include_str!("../../../docs/SETUP.md"), include_str!("../../../README.md")];
 
 #[test]
-fn every_configuration_in_the_text_loads() {
+fn every_configuration_in_the_texts_loads() {
     let folder = files();
     let mut seen = 0;
-    for block in SETUP.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()) {
+    let blocks = TEXTS.iter().flat_map(|text| text.split("```toml\n").skip(1));
+    for block in blocks.map(|rest| rest.split("```").next().unwrap_or_default()) {
         let whole = block.contains("[listen]");
         let text = if whole { block.to_owned() } else { format!("{AROUND}{block}") };
         let (config, warnings) = Config::parse(&text, &folder.path().join("rpd.toml"))
@@ -28,7 +29,7 @@ fn every_configuration_in_the_text_loads() {
         assert!(!whole || warnings.findings().is_empty(), "{warnings}\n{text}");
         seen += 1;
     }
-    assert!(seen >= 13, "only {seen} configurations");
+    assert!(seen >= 14, "only {seen} configurations");
 }
 
 /// What a part of a file stands in.
