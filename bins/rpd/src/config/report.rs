@@ -70,7 +70,10 @@ impl Report {
 
     /// A report on a file that could not be read at all.
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
-        let finding = Finding::error(0..0, format!("the file cannot be read: {error}"));
+        let mut finding = Finding::error(0..0, format!("the file cannot be read: {error}"));
+        if error.kind() == std::io::ErrorKind::NotFound {
+            finding = finding.remedy("`rpd init` prints one to begin with");
+        }
         Self::new(path, "", vec![finding])
     }
 

@@ -117,8 +117,13 @@ impl Check<'_> {
     pub(super) fn trust_list(&mut self, paths: &[Spanned<PathBuf>]) -> Option<Arc<TrustList>> {
         let mut trusted = Vec::new();
         for path in paths {
-            match tls::read_certificates(&self.folder.join(path.get_ref())) {
+            let file = self.folder.join(path.get_ref());
+            match tls::read_certificates(&file) {
                 Ok(certificates) => trusted.extend(certificates),
+                Err(message) if !file.exists() => {
+                    let remedy = "put the certificates that are to be trusted there (PEM)";
+                    self.findings.push(Finding::error(path.span(), message).remedy(remedy));
+                }
                 Err(message) => self.error(path.span(), message),
             }
         }
@@ -151,8 +156,14 @@ impl Check<'_> {
         chain: &Spanned<PathBuf>,
         key: &Spanned<PathBuf>,
     ) -> Option<Arc<CertifiedKey>> {
-        let certificates = match tls::read_certificates(&self.folder.join(chain.get_ref())) {
+        let path = self.folder.join(chain.get_ref());
+        let certificates = match tls::read_certificates(&path) {
             Ok(certificates) => certificates,
+            Err(message) if !path.exists() => {
+                let remedy = "make one: `rpd cert self-signed` to begin with, `rpd cert request` for good";
+                self.findings.push(Finding::error(chain.span(), message).remedy(remedy));
+                return None;
+            }
             Err(message) => {
                 self.error(chain.span(), message);
                 return None;

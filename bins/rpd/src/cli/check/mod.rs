@@ -197,7 +197,7 @@ impl fmt::Display for Outcome {
         let Self { file, hosts, listeners, findings, looks, plan, .. } = self;
         let errors = findings.iter().filter(|told| told.severity == "error").count();
         if errors > 0 {
-            return writeln!(f, "{file}: {errors} errors");
+            return writeln!(f, "{file}: {errors} error{}", if errors == 1 { "" } else { "s" });
         }
         for look in looks {
             writeln!(f, "{:<8} line {:<4} {}: {}", look.verdict, look.line, look.what, look.found)?;
