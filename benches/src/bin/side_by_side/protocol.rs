@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Buf as _, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::{http, ldap, sip};
@@ -103,8 +103,8 @@ impl Wire {
             let missing = length.map_or(0, |length| length - self.received.len());
             self.received.reserve(missing.max(self.reads));
             if self.stream.read_buf(&mut self.received).await? == 0 {
-                let rest = self.received.remaining();
-                return if rest == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+                let whole = self.received.is_empty();
+                return if whole { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
         }
     }
@@ -116,22 +116,26 @@ impl Wire {
         self.protocol.check(request, &answer)
     }
 
-    /// Says farewell, and waits until the other side has ended too.
+    /// Says farewell, and waits until the other side has ended too. Whoever has said farewell reads nothing more.
     pub(crate) async fn close(mut self) -> io::Result<()> {
         let farewell = self.protocol.farewell();
         self.stream.write_all(&farewell).await?;
         self.stream.shutdown().await?;
-        self.ended().await
+        let mut ignored = [0; 256];
+        while self.stream.read(&mut ignored).await.or_else(end_without_close_notify)? > 0 {}
+        Ok(())
     }
 
     /// Waits for the end, and takes nothing else.
     pub(crate) async fn ended(mut self) -> io::Result<()> {
-        match self.receive().await {
-            Ok(None) => Ok(()),
-            // nginx leaves out close_notify.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && self.received.is_empty() => Ok(()),
-            Ok(Some(_)) => Err(io::Error::other("more than was asked for")),
-            Err(error) => Err(error),
+        match self.stream.read(&mut [0]).await.or_else(end_without_close_notify)? {
+            0 if self.received.is_empty() => Ok(()),
+            _ => Err(io::Error::other("more than was asked for")),
         }
     }
+}
+
+/// nginx leaves it out.
+fn end_without_close_notify(error: io::Error) -> io::Result<usize> {
+    if error.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(error) }
 }

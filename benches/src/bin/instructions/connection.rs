@@ -1,0 +1,101 @@
+//! One short connection through `rpd`: connect, LDAP bind and answer, search and answer, unbind, close.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::callgrind;
+
+/// What it is called in the file.
+pub(crate) const NAME: &str = "rpd/short-connection";
+
+/// What it must stay below, whatever the file says, and what would be good.
+pub(crate) const MUST: u64 = 22_000;
+pub(crate) const AIM: u64 = 15_000;
+
+const SHORT: u32 = 100;
+const LONG: u32 = 300;
+
+const BIND: &[u8] = b"\x30\x24\x02\x01\x01\x60\x1f\x02\x01\x03\x04\x12bench.example\\user\x80\x06secret";
+const BOUND: &[u8] = b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00";
+const SEARCH: &[u8] =
+    b"\x30\x25\x02\x01\x02\x63\x20\x04\x00\x0a\x01\x02\x0a\x01\x00\x02\x01\x00\x02\x01\x00\x01\x01\x00\x87\x0bobjectClass\x30\x00";
+const FOUND: &[u8] = b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x00\x04\x00\x04\x00";
+const UNBIND: &[u8] = b"\x30\x05\x02\x01\x03\x42\x00";
+
+/// User instructions of one connection.
+pub(crate) fn count(rpd: &Path) -> Result<u64, String> {
+    let (short, long) = (run(rpd, SHORT)?, run(rpd, LONG)?);
+    Ok((long - short) / u64::from(LONG - SHORT))
+}
+
+/// User instructions of a proxy from its start over so many connections to its end.
+fn run(rpd: &Path, connections: u32) -> Result<u64, String> {
+    let failed = |error: io::Error| format!("a connection through {}: {error}", rpd.display());
+    let service = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+    let back = service.local_addr().map_err(failed)?;
+    let front = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).map_err(failed)?;
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let configuration = folder.path().join("rpd.toml");
+    let text = format!(
+        "[listen]\nldap = \"{front}\"\n[engine]\nworkers = 1\n[limits]\ndrain = \"1s\"\n\
+         [[host]]\nnames = [\"bench.example\"]\ntarget = \"127.0.0.1\"\nldap.tcp = {}\n",
+        back.port()
+    );
+    fs::write(&configuration, text).map_err(failed)?;
+    thread::spawn(move || service.incoming().flatten().try_for_each(serve));
+    let arguments = [OsStr::new("run"), OsStr::new("--config"), configuration.as_os_str()];
+    let mut program = callgrind::start(rpd.as_os_str(), &arguments)?;
+    let done = wait_for(front).and_then(|()| (0..connections).try_for_each(|_| connection(front)));
+    let _ = kill_process(Pid::from_child(&program), Signal::TERM);
+    if let Err(error) = done {
+        let _ = program.kill();
+        return Err(failed(error));
+    }
+    callgrind::finish(program)
+}
+
+fn wait_for(front: SocketAddr) -> io::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match TcpStream::connect(front) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn connection(front: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(front)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(BIND)?;
+    expect(&mut stream, BOUND)?;
+    stream.write_all(SEARCH)?;
+    expect(&mut stream, FOUND)?;
+    stream.write_all(UNBIND)?;
+    stream.shutdown(Shutdown::Write)?;
+    stream.read_to_end(&mut Vec::new()).map(drop)
+}
+
+fn serve(mut stream: TcpStream) -> io::Result<()> {
+    expect(&mut stream, BIND)?;
+    stream.write_all(BOUND)?;
+    expect(&mut stream, SEARCH)?;
+    stream.write_all(FOUND)?;
+    expect(&mut stream, UNBIND)
+}
+
+fn expect(stream: &mut TcpStream, octets: &[u8]) -> io::Result<()> {
+    let mut received = vec![0; octets.len()];
+    stream.read_exact(&mut received)?;
+    if received == octets { Ok(()) } else { Err(io::Error::other("not what was sent")) }
+}
