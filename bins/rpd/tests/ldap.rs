@@ -480,3 +480,93 @@ fn a_proxy_that_ends_says_so_between_two_messages() {
     drop((routed, unrouted));
     ending.join().expect("the proxy ends");
 }
+
+#[test]
+fn names_of_every_form_find_their_host() {
+    let ((a, at_a), (b, at_b)) = (directory(), directory());
+    let text = format!(
+        "[listen]\nldap = \"127.0.0.1:0\"\n\
+         [[host]]\nnames = [\"a.example\", \"a.example/branch\", \"*.a.example\"]\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {a} }}\n\
+         [[host]]\nnames = [\"b.example\"]\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {b}, user-at-domain = true }}\n"
+    );
+    let proxy = Proxy::start(Path::new("."), &text);
+    for (name, host) in [
+        ("a.example\\guest", Some("a")),
+        ("A.Example.\\guest", Some("a")),
+        ("a.example\\_PBX_", Some("a")),
+        ("a.example/branch\\_PBX_", Some("a")),
+        ("hq.a.example\\guest", Some("a")),
+        ("CN=Doe\\, John,OU=phones,DC=a,DC=example", Some("a")),
+        ("cn=x\\,dc=b,dc=a,dc=example", Some("a")),
+        ("b.example\\guest", Some("b")),
+        ("guest@b.example", Some("b")),
+        // Only where that is wanted.
+        ("guest@a.example", None),
+        ("a.example/hq\\_PBX_", None),
+        ("example\\guest", None),
+        ("cn=guest,dc=a,dc=example,o=x", None),
+        ("guest", None),
+    ] {
+        let mut client = Client::at(proxy.address("ldap"));
+        let code = if host.is_some() { 0 } else { 49 };
+        assert_eq!(client.bind(1, name), Some((1, code)), "{name}");
+        // Passed on as it is.
+        match host {
+            Some("a") => assert_eq!(
+                [next(&at_a), {
+                    drop(client);
+                    next(&at_a)
+                }],
+                [name, "end"]
+            ),
+            Some(_) => assert_eq!(
+                [next(&at_b), {
+                    drop(client);
+                    next(&at_b)
+                }],
+                [name, "end"]
+            ),
+            None => {}
+        }
+    }
+    assert!(at_a.try_recv().is_err() && at_b.try_recv().is_err());
+}
+
+#[test]
+fn a_default_host_takes_what_has_no_other_and_nothing_that_is_closed() {
+    let ((a, at_a), (b, _at_b)) = (directory(), directory());
+    let text = format!(
+        "[listen]\nldap = \"127.0.0.1:0\"\n\
+         [[host]]\ndefault = [\"ldap\"]\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {a} }}\n\
+         [[host]]\nnames = [\"b.example\"]\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {b}, networks = [\"192.0.2.1\"] }}\n"
+    );
+    let proxy = Proxy::start(Path::new("."), &text);
+    for name in ["", "guest", "other.example\\guest"] {
+        let mut client = Client::at(proxy.address("ldap"));
+        assert_eq!(client.bind(1, name), Some((1, 0)), "{name}");
+        drop(client);
+        assert_eq!([next(&at_a), next(&at_a)], [name, "end"]);
+    }
+    // A search before any bind goes there too, and a host that is closed to this client is closed.
+    let mut client = Client::at(proxy.address("ldap"));
+    client.send(&search(1, ""));
+    assert_eq!(client.result(), Some((1, 0)));
+    assert_eq!(client.bind(2, "b.example\\guest"), Some((2, 49)));
+    assert_eq!(next(&at_a), "end");
+}
+
+#[test]
+fn what_is_told_of_a_bind_is_for_the_host_to_say() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let folder = tempfile::tempdir().expect("a folder");
+    // Nothing of the first host's counts, everything of the second's.
+    let text = configuration(a, b, "")
+        .replacen("ldap = { tcp", "ldap = { suspicious-results = [], tcp", 1)
+        .replacen("ldap = { tcp", "ldap = { suspicious-results = [0, 49], tcp", 1);
+    let mut proxy = Process::start(&common::write(folder.path(), "rpd.toml", &text));
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\wrong"), Some((1, 49)));
+    assert_eq!(client.bind(2, "b.example\\one"), Some((2, 0)));
+    let line = proxy.line("refused");
+    assert!(line.contains("bind response 0") && line.contains("host=b.example"), "{line}");
+}

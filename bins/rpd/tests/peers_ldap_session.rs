@@ -6,9 +6,14 @@
 
 mod common;
 
-use std::{net::SocketAddr, thread};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+};
 
-use common::{Directories, Finished, Process, dn, run, run_with, suffix, write};
+use common::{Directories, Finished, PATIENCE, Process, dn, run, run_with, suffix, write};
+use rp_ldap::messages;
 
 /// libldap has lost its connection (`LDAP_SERVER_DOWN`).
 const LOST: i32 = 255;
@@ -147,6 +152,35 @@ fn start_tls_is_the_proxys_and_the_leg_is_tls_then() {
     // TLS is on already.
     let twice = stage.tool("ldaps", "ldapwhoami", &who).expect(1);
     assert!(twice.err.contains("ldap_start_tls: Operations error"), "{}", twice.err);
+}
+
+#[test]
+#[ignore = "needs ldap-utils, slapd (Debian packages)"]
+fn an_old_version_is_the_directorys_to_refuse() {
+    let stage = Stage::before(Directories::of_slapd());
+    let old = ["-P", "2", "-x", "-D", &dn("hq"), "-w", "guest-pw", "-b", &suffix("hq")];
+    let refused = stage.tool("ldap", "ldapsearch", &old).expect(2);
+    assert!(refused.err.contains("use LDAPv3 instead"), "{}", refused.err);
+}
+
+#[test]
+#[ignore = "needs slapd (Debian package)"]
+fn binds_that_slapd_never_answers_do_not_hold_up_the_next_ones() {
+    let stage = Stage::before(Directories::of_slapd());
+    let mut client = TcpStream::connect(stage.ldap).expect("the proxy listens");
+    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    // Of binds that come at once it may answer the last alone (RFC 4511 4.2.1). So many may wait for an answer.
+    for round in 0..5 {
+        let ids = round * 8 + 1..=round * 8 + 8;
+        let last = *ids.end();
+        let binds: Vec<u8> =
+            ids.flat_map(|id| messages::simple_bind_request(id, &dn("hq"), "guest-pw")).collect();
+        client.write_all(&binds).expect("the proxy reads");
+        let mut octets = [0; 14];
+        while rp_ldap::answer(&octets).map(|answer| answer.message_id) != Ok(last) {
+            client.read_exact(&mut octets).expect("an answer");
+        }
+    }
 }
 
 #[test]
