@@ -11,7 +11,6 @@ use crate::common::{PATIENCE, Port, Program, client_certificate_file, fill, writ
 
 /// bob of the branch.
 pub struct Baresip {
-    // Before the program, which waits for nobody then.
     control: BufReader<TcpStream>,
     _program: Program,
 }

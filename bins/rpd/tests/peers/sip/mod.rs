@@ -5,11 +5,15 @@
 
 mod baresip;
 mod pbx;
+mod proxy;
+mod socat;
 
-use std::{fmt::Display, net::SocketAddr};
+use std::fmt::Display;
 
 pub use baresip::Baresip;
 pub use pbx::{Pbx, Request};
+pub use proxy::{Log, Rpd};
+pub use socat::{Router, Tunnel};
 use tempfile::TempDir;
 
 use crate::common::{Finished, Port, Program, SERVICE_NAME, certificates, fill, run, write};
@@ -52,7 +56,7 @@ impl Stage {
     /// Ends it, and gives what the proxy has logged.
     pub fn end(self) -> Log {
         drop(self.tunnel);
-        Log(self.proxy.program.end())
+        self.proxy.end()
     }
 
     /// `tcp` or `tls`: how phones come, and how the PBX gets to see them.
@@ -180,90 +184,3 @@ pub fn sipp(folder: &TempDir, scenario: &str, phones: usize, at_a_time: usize, t
 }
 
 const FIXED: [&str; 6] = ["-i", "127.0.0.1", "-nostdin", "-trace_err", "-error_file", "/dev/stderr"];
-
-/// The proxy as a program.
-pub struct Rpd {
-    pub program: Program,
-    pub sip: SocketAddr,
-    pub sips: SocketAddr,
-}
-
-impl Rpd {
-    fn start(folder: &TempDir, hosts: &str) -> Self {
-        let text = format!(
-            r#"
-[listen]
-sip = "127.0.0.1:0"
-sips = "127.0.0.1:0"
-
-[[tls.certificate]]
-certificate = "proxy.pem"
-key = "proxy.key"
-
-[tls]
-trust-list = ["ca.pem"]
-
-[limits]
-drain = "1s"
-{hosts}"#
-        );
-        let file = write(folder.path(), "rpd.toml", &text).display().to_string();
-        let program = Program::start(env!("CARGO_BIN_EXE_rpd"), ["run", "--config", &file]);
-        let [sip, sips] = ["sip on ", "sips on "].map(|listener| {
-            let line = program.wait_for(listener);
-            let address = line.split(listener).nth(1).and_then(|rest| rest.split_whitespace().next());
-            address.and_then(|address| address.parse().ok()).expect("an address")
-        });
-        Self { program, sip, sips }
-    }
-}
-
-/// What a proxy has logged.
-#[derive(Debug)]
-pub struct Log(Vec<String>);
-
-impl Log {
-    /// The lines about what was refused for this reason, or for any.
-    pub fn refused(&self, reason: &str) -> Vec<String> {
-        let reason = format!(" reason={reason}");
-        self.0.iter().filter(|line| line.contains(&reason)).cloned().collect()
-    }
-}
-
-/// A router that maps a port of its own to one of the proxy's.
-pub struct Router {
-    _socat: Program,
-    _port: Port,
-}
-
-impl Router {
-    /// Maps `port`.
-    pub fn from(port: Port, proxy: SocketAddr) -> Self {
-        let listen = format!("TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork");
-        let socat = Program::start("socat", [listen, format!("TCP4:{proxy}")]).listening(port.number());
-        Self { _socat: socat, _port: port }
-    }
-}
-
-/// TLS for a client that has none: every connection to `port` becomes one of its own to the proxy.
-pub struct Tunnel {
-    _socat: Program,
-    port: Port,
-}
-
-impl Tunnel {
-    /// `options` may name the certificate that is shown.
-    pub fn to(proxy: SocketAddr, folder: &TempDir, options: &str) -> Self {
-        let port = Port::reserve();
-        let ca = folder.path().join("ca.pem");
-        let from = format!("TCP4-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork");
-        let names = "snihost=example.com,commonname=example.com";
-        let to = format!("OPENSSL:{proxy},cafile={},{names}{options}", ca.display());
-        Self { _socat: Program::start("socat", [from, to]).listening(port.number()), port }
-    }
-
-    /// Where clients connect to.
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-}
