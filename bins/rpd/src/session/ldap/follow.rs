@@ -106,7 +106,8 @@ impl Follow {
     /// The bind with this id; older ones get no answer any more (RFC 4511 4.2.1).
     fn answered(&mut self, message_id: i32) -> Option<OpenBind> {
         let at = self.binds.iter().position(|bind| bind.message_id == message_id)?;
-        self.binds.drain(..=at).next_back()
+        self.binds.drain(..at);
+        next(&mut self.binds)
     }
 }
 
@@ -157,11 +158,11 @@ impl Inspect for Follow {
     }
 
     fn answer(&mut self) -> Option<Vec<u8>> {
-        if self.service.is_between_frames() { self.answers.pop_front() } else { None }
+        if self.service.is_between_frames() { next(&mut self.answers) } else { None }
     }
 
     fn note(&mut self) -> Option<Note> {
-        self.notes.pop_front()
+        next(&mut self.notes)
     }
 
     fn client_ended(&mut self) {
@@ -224,6 +225,15 @@ impl Follow {
             _ => Decision::Refuse(messages::start_tls_response(key.message_id, ResultCode::OPERATIONS_ERROR)),
         }
     }
+}
+
+/// The first in a queue. One that is empty holds no memory: most connections wait, for hours.
+fn next<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if queue.is_empty() {
+        *queue = VecDeque::new();
+    }
+    first
 }
 
 /// Whether a success says who the client is: not without a name or a password (RFC 4513 5.1), nor where SASL says
