@@ -50,6 +50,30 @@ const PHONES: usize = 10;
 
 #[test]
 #[ignore = "needs sip-tester, kamailio, kamailio-tls-modules (Debian packages)"]
+fn over_sip_accounts_of_two_domains_share_the_connection_of_their_phone() {
+    accounts_of_two_domains_share_the_connection_of_their_phone("sip");
+}
+
+#[test]
+#[ignore = "needs sip-tester, socat, kamailio, kamailio-tls-modules (Debian packages)"]
+fn over_sips_accounts_of_two_domains_share_the_connection_of_their_phone() {
+    accounts_of_two_domains_share_the_connection_of_their_phone("sips");
+}
+
+fn accounts_of_two_domains_share_the_connection_of_their_phone(kind: &'static str) {
+    let stage = Stage::set(kind);
+    let steps = [("hq", "alice"), ("branch", "bob"), ("hq", "alice"), ("branch", "bob")];
+    let steps = steps.map(|(name, user)| (name, user, user, 401));
+    stage.register_as(&steps, &stage.address()).ok();
+    for (registrar, user) in [(&stage.hq, "alice"), (&stage.branch, "bob")] {
+        let users: Vec<String> = registrar.requests().into_iter().map(|request| request.from).collect();
+        assert_eq!((users, registrar.clients().len()), (vec![user.to_owned(); 2], 1));
+    }
+    assert_eq!(stage.end().refused(""), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs sip-tester, kamailio, kamailio-tls-modules (Debian packages)"]
 fn hundreds_of_phones_behind_one_address_register_at_once_and_are_no_attack() {
     let mut stage = Stage::set("sip");
     stage.register_at_once("branch", 500).ok();

@@ -18,8 +18,8 @@ use sip::{Baresip, Pbx, Stage, Tunnel, host};
 fn a_phone_registers_without_a_password_as_what_its_certificate_says() {
     let stage = checked();
     let alice = alice(&stage);
-    stage.register_as("branch", &[("alice", "alice", 200)], &alice.address()).ok();
-    stage.register_as("hq", &[("alice", "alice", 200)], &alice.address()).ok();
+    stage.register_as(&[("branch", "alice", "alice", 200)], &alice.address()).ok();
+    stage.register_as(&[("hq", "alice", "alice", 200)], &alice.address()).ok();
     for pbx in [&stage.hq, &stage.branch] {
         assert_eq!(seen(pbx), ["tls alice alice"]);
     }
@@ -31,12 +31,12 @@ fn a_phone_registers_without_a_password_as_what_its_certificate_says() {
 fn who_is_not_what_the_certificate_says_is_asked_for_a_password() {
     let stage = checked();
     let alice = alice(&stage);
-    stage.register_as("branch", &[("alice", "bob", 401)], &alice.address()).ok();
-    stage.register_as("branch", &[("bob", "alice", 401)], &alice.address()).ok();
-    stage.register_as("branch", &[("bob", "bob", 401)], &alice.address()).ok();
+    stage.register_as(&[("branch", "alice", "bob", 401)], &alice.address()).ok();
+    stage.register_as(&[("branch", "bob", "alice", 401)], &alice.address()).ok();
+    stage.register_as(&[("branch", "bob", "bob", 401)], &alice.address()).ok();
     let nobody = Tunnel::to(stage.proxy.sips, &stage.folder, "");
-    stage.register_as("branch", &[("alice", "alice", 401)], &nobody.address()).ok();
-    stage.register_as("branch", &[("alice", "alice", 401)], &stage.proxy.sip.to_string()).ok();
+    stage.register_as(&[("branch", "alice", "alice", 401)], &nobody.address()).ok();
+    stage.register_as(&[("branch", "alice", "alice", 401)], &stage.proxy.sip.to_string()).ok();
     assert_eq!(
         seen(&stage.branch),
         ["tcp alice bob", "tcp bob alice", "tcp bob bob", "tcp alice alice", "tcp alice alice"]
@@ -48,8 +48,8 @@ fn who_is_not_what_the_certificate_says_is_asked_for_a_password() {
 fn who_is_not_what_the_certificate_says_is_refused_where_nobody_asks_for_passwords() {
     let stage = checked();
     let alice = alice(&stage);
-    stage.register_as("hq", &[("alice", "bob", 403)], &alice.address()).ok();
-    stage.register_as("hq", &[("alice", "alice", 403)], &stage.proxy.sip.to_string()).ok();
+    stage.register_as(&[("hq", "alice", "bob", 403)], &alice.address()).ok();
+    stage.register_as(&[("hq", "alice", "alice", 403)], &stage.proxy.sip.to_string()).ok();
     assert_eq!((seen(&stage.hq), stage.hq.clients()), (vec![], BTreeSet::new()));
     let log = stage.end();
     let refused = log.refused("certificate");
@@ -64,7 +64,7 @@ fn a_certificate_is_asked_again_at_every_registration() {
     let alice = alice(&stage);
     let steps =
         [("alice", "alice", 200), ("alice", "bob", 403), ("bob", "bob", 403), ("alice", "alice", 200)];
-    stage.register_as("branch", &steps, &alice.address()).ok();
+    stage.register_as(&steps, &alice.address()).ok();
     assert_eq!(seen(&stage.branch), ["tls alice alice", "tls alice alice"]);
     assert_eq!(stage.branch.clients().len(), 1, "the connection lives on");
     let log = stage.end();

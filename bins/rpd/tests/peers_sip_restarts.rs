@@ -26,7 +26,7 @@ fn nothing_is_held_against_phones_whose_pbx_starts_anew(kind: &'static str) {
     stage.register("branch", "alice-pw", 200, PHONES).ok();
 
     stage.branch.stop();
-    stage.register_as("branch", &[("alice", "alice", 503)], &stage.address()).ok();
+    stage.register_as(&[("branch", "alice", "alice", 503)], &stage.address()).ok();
     stage.register("hq", "alice-pw", 200, 1).ok();
 
     stage.branch.start_again();

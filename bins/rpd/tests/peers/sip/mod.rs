@@ -74,13 +74,12 @@ impl Stage {
         sipp(&self.folder, &register(name, "alice-pw", 200), phones, phones, &self.address())
     }
 
-    /// sipp as a phone that registers as From for To, by one connection to `at`, and expects these answers. It has no
-    /// password.
-    pub fn register_as(&self, name: &str, steps: &[(&str, &str, u16)], at: &str) -> Finished {
-        let domain = domain(name);
-        let steps = steps.iter().enumerate().map(|(number, (from, to, status))| {
+    /// sipp as a phone that registers at these hosts as From for To, by one connection to `at`, and expects these
+    /// answers. It has no password.
+    pub fn register_as(&self, steps: &[(&str, &str, &str, u16)], at: &str) -> Finished {
+        let steps = steps.iter().enumerate().map(|(number, (name, from, to, status))| {
             let values: [(&str, &dyn Display); 5] = [
-                ("DOMAIN", &domain),
+                ("DOMAIN", &domain(name)),
                 ("FROM", from),
                 ("TO", to),
                 ("NUMBER", &(number + 1)),
