@@ -62,8 +62,12 @@ fn who_is_not_what_the_certificate_says_is_refused_where_nobody_asks_for_passwor
 fn a_certificate_is_asked_again_at_every_registration() {
     let stage = checked();
     let alice = alice(&stage);
-    let steps =
-        [("alice", "alice", 200), ("alice", "bob", 403), ("bob", "bob", 403), ("alice", "alice", 200)];
+    let steps = [
+        ("branch", "alice", "alice", 200),
+        ("branch", "alice", "bob", 403),
+        ("branch", "bob", "bob", 403),
+        ("branch", "alice", "alice", 200),
+    ];
     stage.register_as(&steps, &alice.address()).ok();
     assert_eq!(seen(&stage.branch), ["tls alice alice", "tls alice alice"]);
     assert_eq!(stage.branch.clients().len(), 1, "the connection lives on");
