@@ -72,7 +72,7 @@ impl Leg {
 
     /// A PBX that takes certificates for passwords takes the proxy's word for who registers.
     pub(super) fn objection(&self, request: &Request<'_>) -> Option<String> {
-        let name = self.checked.as_deref().filter(|_| request.method == "REGISTER")?;
+        let name = self.checked.as_deref().filter(|_| registers(request))?;
         matching(request, name).err()
     }
 }
@@ -194,7 +194,7 @@ fn choose(
 /// The address-of-record is in To (10.2): with From alone, alice could register herself for bob's calls.
 fn matching(request: &Request<'_>, name: &str) -> Result<(), String> {
     let from = request.from.ok().filter(|from| from.user_is(name));
-    let to = request.to.ok().filter(|to| request.method != "REGISTER" || to.user_is(name));
+    let to = request.to.ok().filter(|to| !registers(request) || to.user_is(name));
     if from.is_some() && to.is_some() {
         return Ok(());
     }
@@ -204,6 +204,11 @@ fn matching(request: &Request<'_>, name: &str) -> Result<(), String> {
         shown(request.from.ok().and_then(|from| from.user)),
         shown(request.to.ok().and_then(|to| to.user)),
     ))
+}
+
+/// Case counts in methods (7.1). But who knows what a PBX makes of `register`, and this one is about trust.
+fn registers(request: &Request<'_>) -> bool {
+    request.method.eq_ignore_ascii_case("REGISTER")
 }
 
 /// So many requests are refused on one connection.
