@@ -73,6 +73,8 @@ fn on_a_checked_leg_every_registration_has_to_match_and_nothing_else() {
         phone.send(register(from, to, "r2"));
         assert_eq!(phone.start_line(), "SIP/2.0 403 Forbidden");
     }
+    phone.send(register("alice", "bob", "r2").replace("REGISTER", "Register"));
+    assert_eq!(phone.start_line(), "SIP/2.0 403 Forbidden");
     Log::of(phone.address()).wait_for(&[
         "refused",
         "reason=certificate",

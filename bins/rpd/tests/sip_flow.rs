@@ -33,6 +33,24 @@ fn a_ping_is_answered_by_the_proxy_and_keeps_every_leg_alive() {
 }
 
 #[test]
+fn the_pongs_of_a_service_are_no_pings() {
+    let stage = Stage::set();
+    let (mut phone, mut line) = stage.registered("sip");
+    for _ in 0..3 {
+        phone.send("\r\n\r\n");
+        phone.expect(b"\r\n");
+        line.expect(b"\r\n\r\n");
+        line.send("\r\n");
+    }
+    // Behind the last pong, so that they are all there.
+    let options = request("OPTIONS", "sip:pbx@one.example", "sip:101@one.example", "o", "", "");
+    line.send(&options);
+    assert_eq!(phone.text_message(), options);
+    phone.send(register("101", "one.example", "again"));
+    line.expect(register("101", "one.example", "again").as_bytes());
+}
+
+#[test]
 fn pings_between_and_after_messages_are_no_part_of_them() {
     let stage = Stage::set();
     let (mut phone, mut line) = stage.registered("sip");
