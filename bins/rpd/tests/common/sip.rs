@@ -230,6 +230,12 @@ impl Wire {
         self.stream.flush().expect("the proxy reads");
     }
 
+    /// Says all this and nothing more, as far as anybody listens.
+    pub fn say(&mut self, octets: &[u8]) {
+        let _ = self.stream.write_all(octets).and_then(|()| self.stream.flush());
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+
     /// Has nothing more to say.
     pub fn end(&self) {
         self.socket.shutdown(Shutdown::Write).expect("an open socket");
