@@ -104,12 +104,20 @@ impl Head<'_> {
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = &self.head;
-        write!(f, "{} {} ", head.method.escape_ascii(), head.host)?;
-        match head.target {
-            Target::Path { path, .. } => path.escape_ascii().fmt(f),
-            Target::Asterisk => f.write_str("*"),
-        }
+        f.write_str(printable(head.method))?;
+        f.write_str(" ")?;
+        f.write_str(printable(head.host.as_bytes()))?;
+        f.write_str(" ")?;
+        f.write_str(match head.target {
+            Target::Path { path, .. } => printable(path),
+            Target::Asterisk => "*",
+        })
     }
+}
+
+/// Method, host and path consist of printable ASCII alone, or they would not have been read.
+fn printable(octets: &[u8]) -> &str {
+    core::str::from_utf8(octets).unwrap_or_default()
 }
 
 impl fmt::Display for Version {

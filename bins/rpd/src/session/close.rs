@@ -31,7 +31,7 @@ pub(super) async fn with_answer(mut stream: Stream, answer: &[u8]) {
 }
 
 /// How long a refused peer may take to read its answer and go.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Octets of a refused peer that are read and dropped.
 const DROPPED_AT_MOST: usize = 64 * 1024;

@@ -26,7 +26,9 @@ pub(super) fn choose(
 ) -> Result<Leg, Refusal> {
     let Some(destination) = destination else { return Err(unknown(session, protocol)) };
     let host = &destination.host;
-    session.record.host = Some(host.label().to_owned());
+    let label = session.record.host.get_or_insert_default();
+    label.clear();
+    label.push_str(host.label());
     let not_forwarded = || Refusal::because(Reason::NotForwarded, format_args!("host in line {}", host.line));
     let service = host.services[protocol].as_ref().ok_or_else(not_forwarded)?;
     let source = session.facts.source.ip();

@@ -10,6 +10,7 @@ mod response;
 mod route;
 
 use std::{
+    fmt::{Arguments, Write},
     mem,
     num::{NonZeroU32, NonZeroUsize},
     time::Instant,
@@ -125,9 +126,9 @@ fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
 
 fn note(session: &mut Session, key: &Key<'_>, number: u32) {
     let record = &mut session.record;
-    record.name = Some(String::from_utf8_lossy(key.head.host.name()).into_owned());
+    set(&mut record.name, format_args!("{}", String::from_utf8_lossy(key.head.host.name())));
     // The query may hold secrets.
-    record.request = Some(key.to_string());
+    set(&mut record.request, format_args!("{key}"));
     record.host = None;
     record.leg = None;
     record.target = None;
@@ -135,6 +136,14 @@ fn note(session: &mut Session, key: &Key<'_>, number: u32) {
     record.octets = (0, 0);
     record.number = NonZeroU32::new(number);
     record.retried = false;
+}
+
+/// Writes into the room that the text before had.
+fn set(text: &mut Option<String>, new: Arguments<'_>) {
+    let text = text.get_or_insert_default();
+    text.clear();
+    // Writing into a String does not fail.
+    let _ = text.write_fmt(new);
 }
 
 /// What comes behind an exchange.

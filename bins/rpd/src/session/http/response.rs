@@ -6,7 +6,7 @@ use std::{
 };
 
 use rp_http::{
-    Error, Head, Response as ResponseHead, ResponseFraming, Version, forward,
+    Error, Head, HeadEnd, Response as ResponseHead, ResponseFraming, Version, forward,
     response::{self, Asked},
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Response {
     pub(super) stage: Stage,
     /// What the service has sent and nobody has looked at yet.
     received: Vec<u8>,
+    /// Watches over a head that has not come in one piece.
+    head_end: Option<HeadEnd>,
     interims: u32,
     /// Its body is malformed; what came before goes out all the same.
     broken: bool,
@@ -66,6 +68,7 @@ impl Response {
             flow: Flow::new(ResponseFraming::None, false),
             stage: Stage::Awaited,
             received: Vec::new(),
+            head_end: None,
             interims: 0,
             broken: false,
             came: 0,
@@ -161,13 +164,20 @@ impl Response {
 
     /// Takes the head that stands in front, if it is whole; says how long it was.
     fn read_head(&mut self, octets: &[u8], stays: &impl Fn() -> bool) -> Result<usize, Fault> {
+        if self.head_end.as_mut().is_some_and(|end| !end.is_due(octets)) {
+            return Ok(0);
+        }
         let head = match response::extract(octets, self.asked) {
             Ok(head) => head,
-            Err(Error::Incomplete(_)) => return Ok(0),
+            Err(Error::Incomplete(_)) => {
+                self.head_end.get_or_insert_default();
+                return Ok(0);
+            }
             Err(Error::Invalid(invalid)) => {
                 return Err(Fault::Service(format!("the target's answer: {invalid}")));
             }
         };
+        self.head_end = None;
         if head.is_interim() {
             self.pass_interim(&head)?;
         } else if head.switches() {
