@@ -11,11 +11,7 @@ use std::{
 use rp_route::leg::{Leg, Transport};
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpSocket, TcpStream},
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, net::TcpSocket, time::timeout};
 
 use crate::{
     config::{Keepalive, Limits, Target},
@@ -99,7 +95,7 @@ async fn attempt(
         socket.bind(SocketAddr::new(source, 0))?;
     }
     let mut stream = socket.connect(address).await?;
-    prepare(&stream, protocol, &limits.keepalive)?;
+    prepare(&SockRef::from(&stream), protocol, &limits.keepalive)?;
     let service = destination.host.services[protocol].as_ref();
     if let Some(version) = service.and_then(|service| service.send_proxy) {
         stream.write_all(&proxy_protocol::write(version, client)).await?;
@@ -113,12 +109,13 @@ async fn attempt(
     Ok(connector.connect(name, stream).await?.into())
 }
 
-/// What every socket gets, of clients and of targets: no delay, and probes that find a peer that has vanished.
+/// What every socket gets, of targets, and of clients by way of the listener: no delay, and probes that find a peer
+/// that has vanished.
 ///
 /// # Errors
 /// The socket's.
-pub fn prepare(stream: &TcpStream, protocol: Protocol, keepalive: &Keepalive) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+pub fn prepare(socket: &SockRef<'_>, protocol: Protocol, keepalive: &Keepalive) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
     let (after, apart) = match protocol {
         Protocol::H323 => (keepalive.h323, PROBES_APART),
         Protocol::Sip => (keepalive.sip, PROBES_APART_SIP),
@@ -129,7 +126,7 @@ pub fn prepare(stream: &TcpStream, protocol: Protocol, keepalive: &Keepalive) ->
         return Ok(());
     }
     let probes = TcpKeepalive::new().with_time(after).with_interval(apart).with_retries(PROBES);
-    SockRef::from(stream).set_tcp_keepalive(&probes)
+    socket.set_tcp_keepalive(&probes)
 }
 
 const PROBES: u32 = 4;

@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread::{self, ThreadId},
     time::{Duration, Instant},
@@ -30,6 +31,7 @@ struct Worker {
 
 struct Waiting {
     stream: Stream,
+    peer: Option<SocketAddr>,
     destination: Arc<Destination>,
     leg: Leg,
     until: Instant,
@@ -42,29 +44,35 @@ impl Waiting {
 }
 
 impl Parked {
-    /// Takes one that leads there and on which nothing has come, the one used last first.
-    pub fn take(&self, destination: &Arc<Destination>, leg: Leg) -> Option<Stream> {
+    /// Takes one that leads there and on which nothing has come, the one used last first, with its other end.
+    pub fn take(&self, destination: &Arc<Destination>, leg: Leg) -> Option<(Stream, Option<SocketAddr>)> {
         loop {
-            let mut stream = self.take_any(destination, leg)?;
-            if stream.is_quiet() {
-                return Some(stream);
+            let mut waiting = self.take_any(destination, leg)?;
+            if waiting.stream.is_quiet() {
+                return Some((waiting.stream, waiting.peer));
             }
         }
     }
 
-    fn take_any(&self, destination: &Arc<Destination>, leg: Leg) -> Option<Stream> {
+    fn take_any(&self, destination: &Arc<Destination>, leg: Leg) -> Option<Waiting> {
         let mut workers = self.lock();
         let waiting = &mut workers.get_mut(&thread::current().id())?.waiting;
         let at = waiting.iter().rposition(|waiting| waiting.leads_to(destination, leg))?;
-        waiting.remove(at).map(|waiting| waiting.stream)
+        waiting.remove(at)
     }
 
     /// Keeps `stream` for so long.
-    pub fn park(self: &Arc<Self>, stream: Stream, destination: Arc<Destination>, leg: Leg, time: Duration) {
+    pub fn park(
+        self: &Arc<Self>,
+        (stream, peer): (Stream, Option<SocketAddr>),
+        destination: Arc<Destination>,
+        leg: Leg,
+        time: Duration,
+    ) {
         let id = thread::current().id();
         let mut workers = self.lock();
         let worker = workers.entry(id).or_default();
-        worker.waiting.push_back(Waiting { stream, destination, leg, until: Instant::now() + time });
+        worker.waiting.push_back(Waiting { stream, peer, destination, leg, until: Instant::now() + time });
         let surplus = (worker.waiting.len() > AT_MOST).then(|| worker.waiting.pop_front());
         let unwatched = !mem::replace(&mut worker.swept, true);
         drop(workers);

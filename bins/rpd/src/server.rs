@@ -26,7 +26,7 @@ use tracing::{error, warn};
 use crate::{
     cancel::{Cancel, Request},
     config::{Config, Listener, Runtime},
-    logging,
+    connect, logging,
     outcome::{Cause, End, Facts, Observation, Observer, Reason, Record, Refusal},
     protocol::Protocol,
     proxy_protocol,
@@ -77,12 +77,12 @@ fn remedy(error: &io::Error) -> &'static str {
 pub fn start(config: Config) -> Result<Running, StartError> {
     let workers =
         config.workers.or_else(|| Some(std::thread::available_parallelism().ok()?.get())).unwrap_or(1);
-    let first = config.listeners.iter().map(|listener| bind_first(listener, config.backlog));
+    let first = config.listeners.iter().map(|listener| bind_first(listener, &config));
     let mut bound = vec![first.collect::<Result<Vec<_>, _>>()?];
     let listeners: Vec<Listener> = bound[0].iter().map(|(listener, _)| *listener).collect();
     let sockets = if config.runtime == Runtime::Shared { 1 } else { workers };
     for _ in 1..sockets {
-        let more = listeners.iter().map(|listener| Ok((*listener, bind(listener, true, config.backlog)?)));
+        let more = listeners.iter().map(|listener| Ok((*listener, bind(listener, true, &config)?)));
         bound.push(more.collect::<Result<Vec<_>, StartError>>()?);
     }
     let (phase, _) = watch::channel(Request::None);
@@ -394,16 +394,16 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The first socket of a listener. Workers share its port by `SO_REUSEPORT`, with which a second proxy of the same user
 /// would silently take half of the connections; so a port of ours is bound once without it before. A port that the
 /// system chooses nobody else has.
-fn bind_first(listener: &Listener, backlog: u16) -> Result<(Listener, std::net::TcpListener), StartError> {
+fn bind_first(listener: &Listener, config: &Config) -> Result<(Listener, std::net::TcpListener), StartError> {
     if listener.address.port() != 0 {
-        drop(bind(listener, false, 1)?);
+        drop(bind(listener, false, config)?);
     }
-    let socket = bind(listener, true, backlog)?;
+    let socket = bind(listener, true, config)?;
     let address = socket.local_addr().map_err(|error| StartError::Listen { listener: *listener, error })?;
     Ok((Listener { address, ..*listener }, socket))
 }
 
-fn bind(listener: &Listener, shared: bool, backlog: u16) -> Result<std::net::TcpListener, StartError> {
+fn bind(listener: &Listener, shared: bool, config: &Config) -> Result<std::net::TcpListener, StartError> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(listener.address), Type::STREAM, None)?;
         if listener.address.is_ipv6() {
@@ -413,7 +413,9 @@ fn bind(listener: &Listener, shared: bool, backlog: u16) -> Result<std::net::Tcp
         socket.set_reuse_port(shared)?;
         socket.set_nonblocking(true)?;
         socket.bind(&listener.address.into())?;
-        socket.listen(i32::from(backlog))?;
+        // What is accepted inherits this.
+        connect::prepare(&SockRef::from(&socket), listener.kind.protocol, &config.limits.keepalive)?;
+        socket.listen(i32::from(config.backlog))?;
         Ok(socket.into())
     };
     bind().map_err(|error| StartError::Listen { listener: *listener, error })

@@ -2,6 +2,7 @@
 
 use std::{future::poll_fn, time::Duration};
 
+use rp_route::leg::Transport;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{scratch, stream::Stream};
@@ -28,6 +29,14 @@ pub(super) async fn with_answer(mut stream: Stream, answer: &[u8]) {
     };
     // Whatever is left after this is the peer's loss.
     let _ = timeout(LINGER, words).await;
+}
+
+/// Closes behind all that was sent, towards a peer that sends nothing more.
+pub(super) async fn at_once(mut stream: Stream) {
+    if stream.transport() == Transport::Tls {
+        // What it does not take at once of our close_notify is its loss.
+        let _ = timeout(LINGER, stream.shutdown()).await;
+    }
 }
 
 /// How long a refused peer may take to read its answer and go.

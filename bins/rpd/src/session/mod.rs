@@ -95,8 +95,6 @@ impl Session {
     async fn accept(&mut self) -> Result<Stream, End> {
         let socket = self.socket.take().ok_or(End::Gone)?;
         let kind = self.facts.listener.kind;
-        crate::connect::prepare(&socket, kind.protocol, &self.state().config.limits.keepalive)
-            .map_err(|_| End::Gone)?;
         match kind.transport {
             Transport::Tcp => Ok(socket.into()),
             Transport::Tls => self.handshake(socket, kind, self.facts.accepted).await,

@@ -1,6 +1,6 @@
 //! The legs of one client connection: one that stays with it, and those that are left for others.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use rp_route::leg::Leg;
 
@@ -17,6 +17,8 @@ use crate::{
 /// A connection to a target.
 pub(super) struct Upstream {
     pub(super) stream: Stream,
+    /// Its other end.
+    pub(super) peer: Option<SocketAddr>,
     destination: Arc<Destination>,
     leg: Leg,
     /// It has had requests before.
@@ -26,8 +28,8 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    fn new(stream: Stream, way: &Way, used: bool) -> Self {
-        Self { stream, destination: way.destination.clone(), leg: way.leg, used, bound: false }
+    fn new(stream: Stream, peer: Option<SocketAddr>, way: &Way, used: bool) -> Self {
+        Self { stream, peer, destination: way.destination.clone(), leg: way.leg, used, bound: false }
     }
 
     /// Whose it is.
@@ -47,7 +49,7 @@ impl Upstream {
         let ours_alone = self.bound || named || !host.http.reuse;
         if !ours_alone && session.cancel.request() == Request::None {
             let time = session.state().config.limits.http_parked;
-            session.state().parked.park(self.stream, self.destination, self.leg, time);
+            session.state().parked.park((self.stream, self.peer), self.destination, self.leg, time);
         }
     }
 }
@@ -67,8 +69,8 @@ impl Legs {
         if let Some(own) = kept.and_then(|mut kept| kept.stream.is_quiet().then_some(kept)) {
             return Some(own);
         }
-        let stream = session.state().parked.take(&way.destination, way.leg)?;
-        Some(Upstream::new(stream, way, true))
+        let (stream, peer) = session.state().parked.take(&way.destination, way.leg)?;
+        Some(Upstream::new(stream, peer, way, true))
     }
 
     /// A new one.
@@ -77,7 +79,7 @@ impl Legs {
     /// No target took it.
     pub(super) async fn open(session: &mut Session, way: &Way) -> Result<Upstream, leg::Unreachable> {
         let stream = leg::open(session, Protocol::Http, &way.destination, way.leg).await?;
-        Ok(Upstream::new(stream, way, false))
+        Ok(Upstream::new(stream, session.record.target, way, false))
     }
 
     /// Keeps a leg that takes another request.

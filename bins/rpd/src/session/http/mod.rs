@@ -70,7 +70,12 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
         match Box::pin(exchange(session, &mut head, legs, &mut alarm, request, &way)).await {
             Ok(Done::Next) => {}
             Ok(Done::Close) => {
-                close::with_answer(head.stream, &[]).await;
+                // Who has said that he sends nothing more need not be waited for.
+                if request.keeps_alive() || !head.octets.is_empty() {
+                    close::with_answer(head.stream, &[]).await;
+                } else {
+                    close::at_once(head.stream).await;
+                }
                 return Err(End::Served(Cause::Closed));
             }
             Ok(Done::Tunnel { service, received }) => {
@@ -176,7 +181,7 @@ async fn exchange(
         None => open(session, request, way).await?,
     };
     loop {
-        session.record.target = upstream.stream.peer().ok();
+        session.record.target = upstream.peer;
         let mut exchange = prepare(session, head, request, way);
         let run = exchange
             .run(&mut head.stream, &mut head.octets, &mut upstream.stream, alarm, &session.cancel)

@@ -1,6 +1,9 @@
 //! The request of an exchange, on its way to the service.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    mem,
+    task::{Context, Poll, ready},
+};
 
 use rp_http::{
     Framing, Head,
@@ -17,6 +20,7 @@ pub(super) struct Request {
     max_body: u64,
     /// The client waits for an interim answer before it sends the body.
     expects_continue: bool,
+    begun: bool,
     progress: Progress,
 }
 
@@ -45,6 +49,7 @@ impl Request {
             flow,
             max_body: max_body.unwrap_or(u64::MAX),
             expects_continue: head.expects_continue(),
+            begun: false,
             progress: Progress::Sending,
         }
     }
@@ -58,6 +63,11 @@ impl Request {
         service: &mut Stream,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Fault>> {
+        if !mem::replace(&mut self.begun, true) && !self.flow.is_over() && !sent.is_empty() {
+            // The head and what has come of the body leave together.
+            let used = self.take(sent, service, cx)?;
+            sent.drain(..used);
+        }
         while self.progress == Progress::Sending {
             if ready!(self.flow.poll_out(service, cx)).is_err() {
                 // The service does not listen any more; perhaps it has answered early.
