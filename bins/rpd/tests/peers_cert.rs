@@ -66,6 +66,22 @@ fn a_certificate_by_itself_is_accepted_by_who_was_given_it() {
     handshake(&folder, "rpd.pem");
 }
 
+#[test]
+#[ignore = "needs openssl (Debian package)"]
+fn a_short_rsa_key_is_an_error_that_says_what_to_do() {
+    let folder = folder();
+    openssl(
+        &folder,
+        "req -x509 -newkey rsa:1024 -noenc -subj /CN=hq.example.com -days 30 -keyout short.key -out short.pem",
+    );
+    let config = CONFIG.replace("certificate = \"rpd.pem\"", "certificate = \"short.pem\"");
+    let config =
+        write(folder.path(), "rpd.toml", &config.replace("key = \"rpd.pem\"", "key = \"short.key\""));
+    let said = run(env!("CARGO_BIN_EXE_rpd"), ["check", &config.display().to_string()]).expect(1).err;
+    assert!(said.contains("rpd.toml:7:7: ") && said.contains("RSA needs 2048 bits or more"), "{said}");
+    assert!(said.contains("write a P-256 key"), "{said}");
+}
+
 fn handshake(folder: &TempDir, trusted: &str) {
     let proxy = Proxy::start(folder.path(), CONFIG);
     let address = proxy.address("https");
