@@ -174,9 +174,15 @@ fn server() -> SocketAddr {
     std::thread::spawn(move || {
         let mut octets = [0; 512];
         while let Ok((length, client)) = udp.recv_from(&mut octets) {
-            // Something that anybody might send comes first, and must not be taken for the answer.
-            let _ = udp.send_to(b"nonsense", client);
-            let _ = udp.send_to(&answer(&octets[..length], true), client);
+            let answer = answer(&octets[..length], true);
+            // What anybody might send comes first, and must not be taken for the answer: nonsense, and another address
+            // under a number that was guessed.
+            let mut forged = answer.clone();
+            forged[0] ^= 0xff;
+            *forged.last_mut().expect("an answer") ^= 0x40;
+            for datagram in [b"nonsense", forged.as_slice(), answer.as_slice()] {
+                let _ = udp.send_to(datagram, client);
+            }
         }
     });
     std::thread::spawn(move || {
