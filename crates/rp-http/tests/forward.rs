@@ -1,7 +1,7 @@
 //! What leaves: heads written anew.
 
 use rp_http::{
-    Framing, Response, ResponseFraming, Scheme, Version, chunk, extract,
+    Body, Framing, Response, ResponseFraming, Scheme, Step, Version, chunk, extract,
     forward::{self, Answer, Client, Forwarding},
     response::{self, Asked},
 };
@@ -297,4 +297,40 @@ fn write_response(response: &Response<'_>, client: Client) -> (String, ResponseF
 
 fn names(head: &str) -> Vec<&str> {
     head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn trailers_are_told_apart_however_the_body_is_cut() {
+    let body = b"2\r\nok\r\n0\r\nDigest: abc\r\nX-B:\r\n\r\nGET";
+    for size in 1..body.len() {
+        let (mut decoder, mut lines, mut rest) = (Body::from(Framing::Chunked), Vec::new(), 0);
+        for mut piece in body.chunks(size) {
+            loop {
+                match decoder.step(piece).expect("a good body") {
+                    Step::Trailer(n) => {
+                        lines.extend_from_slice(&piece[..n]);
+                        piece = &piece[n..];
+                    }
+                    Step::Skip(n) | Step::Pass(n) => piece = &piece[n..],
+                    Step::More => break,
+                    Step::End => {
+                        rest += piece.len();
+                        break;
+                    }
+                }
+            }
+        }
+        assert_eq!((&lines[..], rest), (&b"Digest: abc\r\nX-B:\r\n"[..], 3), "{size}");
+    }
+}
+
+#[test]
+fn nothing_trails_that_only_a_head_may_say() {
+    let lines = b"Digest:  a \r\ncontent-Length: 1\r\nContent_Type: x\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nTE: a\r\nSet-Cookie: a\r\nWWW-Authenticate: Basic\r\nAuthorization: b\r\nX-Forwarded-For: c\r\nForwarded: d\r\nAlt-Svc: e\r\nLocation: f\r\nVia: g\r\nServer-Timing: h\r\n";
+    let mut written = Vec::new();
+    forward::trailers(lines, &mut |slice| written.extend_from_slice(slice));
+    assert_eq!(written.escape_ascii().to_string(), "0\\r\\nDigest: a\\r\\nServer-Timing: h\\r\\n\\r\\n");
+    written.clear();
+    forward::trailers(b"", &mut |slice| written.extend_from_slice(slice));
+    assert_eq!(written, rp_http::chunk::LAST_CHUNK);
 }
