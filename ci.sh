@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(format lint docs tests demo examples no_std deny peers fuzz)
+STEPS=(format lint docs tests demo examples no_std deny peers fuzz instructions)
 
 # What the peer tests run against, all from Debian.
 PACKAGES=(
@@ -17,6 +17,7 @@ PACKAGES=(
     tshark                                              # h323
     coturn                                              # turn
     openssl python3 python3-venv
+    valgrind                                            # instructions
 )
 PYCRATE=0.8.1
 # A gate must say the same twice: a fixed seed. Longer runs with other seeds are for those who look for something.
@@ -129,6 +130,13 @@ step_fuzz() {
         cargo +nightly fuzz run --target-dir "$(target_folder)/fuzz" "$target" -- \
             -seed="$FUZZ_SEED" -max_total_time="$FUZZ_SECONDS" -max_len=8192 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
     done
+}
+
+# What a message, and a connection through the release build, may cost: 5 % above benches/instructions.txt fails.
+step_instructions() {
+    packages
+    cargo build --release -p rpd -p rp-benches --bins
+    "$(target_folder)/release/instructions" --check
 }
 
 # The vectors of the tests are where fuzzing begins.
