@@ -9,6 +9,8 @@ use std::{
 
 use atomic_waker::AtomicWaker;
 
+use crate::outcome::{Cause, End, Reason, Refusal};
+
 /// What a connection is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -17,8 +19,10 @@ pub enum Request {
     None = 0,
     /// End as soon as no exchange is under way.
     Drain = 1,
+    /// End as soon as an answer on its way has left: the source was shut out.
+    ShutOut = 2,
     /// End now.
-    Close = 2,
+    Close = 3,
 }
 
 /// Shared by a connection's task and the registry of connections.
@@ -44,7 +48,16 @@ impl Cancel {
         match self.request.load(Ordering::Acquire) {
             0 => Request::None,
             1 => Request::Drain,
+            2 => Request::ShutOut,
             _ => Request::Close,
+        }
+    }
+
+    /// How a connection ends that does as it is asked.
+    pub fn end(&self) -> End {
+        match self.request() {
+            Request::ShutOut => Refusal::new(Reason::Blocked).into(),
+            Request::None | Request::Drain | Request::Close => End::Served(Cause::Shutdown),
         }
     }
 

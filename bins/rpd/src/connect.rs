@@ -26,6 +26,8 @@ use crate::{
 pub struct Unreachable {
     /// Whether the last attempt ran into `limits.connect`.
     pub timed_out: bool,
+    /// The address that was tried last.
+    pub last: Option<SocketAddr>,
     /// What was tried and how it failed, attempt by attempt.
     pub attempts: String,
 }
@@ -48,7 +50,7 @@ pub async fn connect(
     limits: &Limits,
     resolver: &Resolver,
 ) -> Result<Stream, Unreachable> {
-    let mut failed = Unreachable { timed_out: false, attempts: String::new() };
+    let mut failed = Unreachable { timed_out: false, last: None, attempts: String::new() };
     for target in &destination.host.targets {
         let addresses = match resolver.resolve(target).await {
             Ok(addresses) => addresses,
@@ -59,6 +61,7 @@ pub async fn connect(
         };
         for address in addresses {
             let address = SocketAddr::new(address, leg.port);
+            failed.last = Some(address);
             let attempt = attempt(destination, target, protocol, leg.transport, address, client, limits);
             match timeout(limits.connect, attempt).await {
                 Ok(Ok(stream)) => return Ok(stream),

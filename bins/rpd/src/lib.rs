@@ -5,20 +5,26 @@
 
 #![allow(unreachable_pub, reason = "in a private module, pub says what other rooms may use")]
 
+mod admin;
 mod cancel;
 pub mod cli;
 pub mod config;
 mod connect;
+pub mod guard;
+mod housekeeping;
 mod limits;
 pub mod logging;
 pub mod outcome;
 mod parked;
+mod paths;
 pub mod protocol;
 mod proxy_protocol;
+mod rejects;
 mod scratch;
 pub mod server;
 mod session;
 mod state;
+pub mod store;
 mod stream;
 pub mod tls;
 

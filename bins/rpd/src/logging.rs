@@ -4,15 +4,18 @@ use std::{
     fmt,
     io::IsTerminal,
     sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
 };
 
+use rp_guard::{Entry, Key, Kind, Origin, Verdict};
 use rp_route::leg::{Leg, Transport};
 use tracing::{Level, debug, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt};
 
 use crate::{
     config::{self, Format, Log},
-    outcome::{Cause, End, Facts, Observation, Record, Refusal},
+    guard::{Refusing, event_words, time_text},
+    outcome::{Cause, End, Facts, Observation, Reason, Record, Refusal},
     protocol::Protocol,
 };
 
@@ -43,11 +46,20 @@ where
     }
 }
 
+/// What the guard makes of a refusal, and what else was refused of the same kind without a line.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// Nothing, where it does not speak against the source.
+    pub verdict: Option<Verdict>,
+    /// Nothing, where it has no line either.
+    pub untold: Option<u64>,
+}
+
 /// The end of a connection.
-pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End) {
+pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End, judged: &Judged) {
     let protocol = facts.listener.kind.protocol;
     match end {
-        End::Refused(refusal) if log.rejected => refused(facts, record, refusal),
+        End::Refused(refusal) if log.rejected => refused(facts, record, refusal, judged),
         // Its requests have had lines of their own.
         End::Served(cause) if protocol == Protocol::Http && record.status != Some(101) => {
             debug!(conn = facts.id, source = %facts.source, end = %cause, "closed");
@@ -63,20 +75,23 @@ pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End) {
             detail = %Safe(detail),
             "the target broke its protocol"
         ),
+        End::Denied => {}
         End::Gone => debug!(conn = facts.id, listener = %facts.listener.kind, source = %facts.source, "gone"),
     }
 }
 
 /// A request on a living connection.
-pub fn request(log: &Log, facts: &Facts, _: Protocol, record: &Record, observation: &Observation) {
+pub fn request(log: &Log, facts: &Facts, record: &Record, observation: &Observation, judged: &Judged) {
     match observation {
-        Observation::Refused(refusal) if log.rejected => refused(facts, record, refusal),
+        Observation::Refused(refusal) if log.rejected => refused(facts, record, refusal, judged),
         Observation::Forwarded if log.forwarded => forwarded(facts, record, None),
         Observation::Refused(_) | Observation::Forwarded | Observation::Proven | Observation::Reached => {}
     }
 }
 
-fn refused(facts: &Facts, record: &Record, refusal: &Refusal) {
+fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
+    let Some(untold) = judged.untold else { return };
+    let (counted, count) = counted(judged.verdict.as_ref());
     info!(
         conn = facts.id,
         listener = %facts.listener.kind,
@@ -93,9 +108,84 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal) {
         tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
         number = record.number,
+        counted,
+        count,
+        untold = (untold > 0).then_some(untold),
         ms = millis(facts),
         "refused"
     );
+}
+
+/// Whether a refusal was counted, or why not; and how many of how many it makes.
+fn counted(verdict: Option<&Verdict>) -> (&'static str, Option<String>) {
+    match verdict {
+        None => ("no", None),
+        Some(Verdict::Counted { count, threshold }) => ("yes", Some(format!("{count}/{threshold}"))),
+        Some(Verdict::Banned(entry) | Verdict::Observed(entry)) => ("yes", Some(entry.count.to_string())),
+        Some(Verdict::Blocked | Verdict::WouldBlock) => ("blocked", None),
+        Some(Verdict::Allowed) => ("allowed", None),
+        Some(Verdict::Off) => ("off", None),
+    }
+}
+
+/// Refusals that had no line of their own: of one source for one reason.
+pub fn untold(source: Key, reason: Reason, untold: u64) {
+    info!(source = ?source, %reason, untold, "refused more of the same");
+}
+
+/// The same of sources beyond those that are told apart.
+pub fn untold_others(untold: u64) {
+    if untold > 0 {
+        info!(untold, "refused more, of very many sources");
+    }
+}
+
+/// A source has been shut out, or would have been.
+pub fn banned(entry: &Entry) {
+    let (reason, protocol) = event_words(entry.event);
+    info!(
+        source = %entry.network,
+        reason,
+        protocol,
+        count = entry.count,
+        seconds = entry.left.map(|left| left.as_secs()),
+        "{}", if entry.observed { "would be blocked" } else { "blocked" }
+    );
+}
+
+/// An entry has run out.
+pub fn unblocked(entry: &Entry) {
+    let word = if entry.kind == Kind::Block { "no longer blocked" } else { "no longer allowed" };
+    info!(source = %entry.network, refused = entry.refused, by = %Safe(&entry.by), "{word}");
+}
+
+/// What the lists refused in the last minute, entry by entry.
+pub fn refusing(refusing: &Refusing, wall: SystemTime) {
+    let entry = &refusing.entry;
+    let (reason, protocol) = event_words(entry.event);
+    let by_hand = match entry.origin {
+        Origin::Auto => None,
+        Origin::Manual => Some(Safe(&entry.by)),
+        Origin::Config => Some(Safe("the configuration")),
+    };
+    info!(
+        source = %entry.network,
+        connections = refusing.since,
+        since = time_text(wall.checked_sub(entry.age).unwrap_or(wall)),
+        until = entry.left.map(|left| time_text(wall.checked_add(left).unwrap_or(wall))),
+        reason,
+        protocol,
+        count = (entry.count > 0).then_some(entry.count),
+        by = by_hand.map(display),
+        "still refused"
+    );
+}
+
+/// The same of all other entries together.
+pub fn refusing_others(connections: u64) {
+    if connections > 0 {
+        info!(connections, "still refused, by other entries");
+    }
 }
 
 fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {

@@ -77,6 +77,8 @@ pub enum End {
     Broken(String),
     /// The client went away before it had asked for anything.
     Gone,
+    /// It was closed without a word, because its source is blocked.
+    Denied,
 }
 
 /// Why a served connection ended.
@@ -168,110 +170,115 @@ pub struct Note {
     pub observation: Observation,
 }
 
-/// Why something is refused: the registry of words for configuration, log, metrics and page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+/// The registry of reasons: each with its word for configuration, log, metrics and page, and whether it is suspicious
+/// because a healthy client has no cause for it, or harmless.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $weight:ident;)*) => {
+        /// Why something is refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its word.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// Whether it counts against the source, unless the refusal says otherwise.
+            pub fn is_suspicious(self) -> bool {
+                match self {
+                    $(Self::$name => Weight::$weight == Weight::suspicious,)*
+                }
+            }
+        }
+    };
+}
+
+#[derive(PartialEq, Eq)]
+#[allow(non_camel_case_types, reason = "words of the table")]
+enum Weight {
+    suspicious,
+    harmless,
+}
+
+reasons! {
     /// Not the protocol, or broken framing.
-    Malformed,
+    Malformed = "malformed", suspicious;
     /// Over a size limit.
-    TooLarge,
+    TooLarge = "too-large", suspicious;
     /// No name that could be looked up.
-    NoName,
+    NoName = "no-name", suspicious;
     /// No host of this name.
-    UnknownHost,
+    UnknownHost = "unknown-host", suspicious;
     /// The host has no port for this protocol.
-    NotForwarded,
+    NotForwarded = "not-forwarded", suspicious;
     /// The source is not in the host's networks.
-    NetworkNotAllowed,
+    NetworkNotAllowed = "network-not-allowed", suspicious;
     /// No entry of the host's URLs allows this one.
-    UrlNotAllowed,
+    UrlNotAllowed = "url-not-allowed", suspicious;
     /// An HTTP method that is not passed.
-    MethodNotAllowed,
+    MethodNotAllowed = "method-not-allowed", suspicious;
     /// SNI names one host, the request another.
-    Misdirected,
+    Misdirected = "misdirected", suspicious;
     /// Something came, but not the whole first message in time.
-    FirstMessageTimeout,
+    FirstMessageTimeout = "first-message-timeout", suspicious;
     /// Nothing came in time.
-    Silent,
+    Silent = "silent", suspicious;
     /// A message that had begun stood still.
-    TooSlow,
+    TooSlow = "too-slow", harmless;
     /// The TLS handshake was not done in time.
-    HandshakeTimeout,
+    HandshakeTimeout = "handshake-timeout", suspicious;
+    // A client says this of a certificate of ours that ran out, and every phone would be banned.
     /// The TLS handshake failed.
-    HandshakeFailed,
+    HandshakeFailed = "handshake-failed", harmless;
+    // Only where it is specific to the source: the guard asks what others saw of that target.
     /// No target of the host could be reached.
-    TargetUnreachable,
+    TargetUnreachable = "target-unreachable", suspicious;
     /// The target's answer is malformed, or none came.
-    TargetFailed,
+    TargetFailed = "target-failed", harmless;
     /// Octets in clear came with a request for TLS.
-    StarttlsInjection,
+    StarttlsInjection = "starttls-injection", suspicious;
     /// A client certificate is needed, and did not match.
-    Certificate,
+    Certificate = "certificate", suspicious;
     /// The service refused it.
-    Refused,
+    Refused = "refused", suspicious;
+    // What a limit or a ban refuses never counts: such a ban would feed itself.
     /// Too many connections of one source.
-    SourceLimit,
+    SourceLimit = "source-limit", harmless;
+    // Whom it would speak against is not known.
     /// A trusted proxy did not begin with a PROXY header, where it must.
-    ProxyHeader,
+    ProxyHeader = "proxy-header", harmless;
+    /// The source was shut out while the connection lived.
+    Blocked = "blocked", harmless;
 }
 
 impl Reason {
-    /// Whether a healthy client has no cause for it, so that it counts against the source. What is refused because
-    /// of a ban or a limit never does: such a ban would feed itself.
-    pub fn is_suspicious(self) -> bool {
-        match self {
-            Self::Malformed
-            | Self::TooLarge
-            | Self::NoName
-            | Self::UnknownHost
-            | Self::NotForwarded
-            | Self::NetworkNotAllowed
-            | Self::UrlNotAllowed
-            | Self::MethodNotAllowed
-            | Self::Misdirected
-            | Self::FirstMessageTimeout
-            | Self::Silent
-            | Self::HandshakeTimeout
-            // If it is specific to the source; the guard asks what others saw of that target.
-            | Self::TargetUnreachable
-            | Self::StarttlsInjection
-            | Self::Certificate
-            | Self::Refused => true,
-            // A client says this of a certificate of ours that ran out, and every phone would be banned.
-            Self::HandshakeFailed
-            | Self::TargetFailed
-            | Self::TooSlow
-            | Self::SourceLimit
-            // Whom it would speak against is not known.
-            | Self::ProxyHeader => false,
-        }
+    /// The reason of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
     }
+}
 
-    /// Its word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::TooLarge => "too-large",
-            Self::NoName => "no-name",
-            Self::UnknownHost => "unknown-host",
-            Self::NotForwarded => "not-forwarded",
-            Self::NetworkNotAllowed => "network-not-allowed",
-            Self::UrlNotAllowed => "url-not-allowed",
-            Self::MethodNotAllowed => "method-not-allowed",
-            Self::Misdirected => "misdirected",
-            Self::FirstMessageTimeout => "first-message-timeout",
-            Self::Silent => "silent",
-            Self::TooSlow => "too-slow",
-            Self::HandshakeTimeout => "handshake-timeout",
-            Self::HandshakeFailed => "handshake-failed",
-            Self::TargetUnreachable => "target-unreachable",
-            Self::TargetFailed => "target-failed",
-            Self::StarttlsInjection => "starttls-injection",
-            Self::Certificate => "certificate",
-            Self::Refused => "refused",
-            Self::SourceLimit => "source-limit",
-            Self::ProxyHeader => "proxy-header",
-        }
+// Their numbers are the guard's.
+
+impl From<Reason> for rp_guard::Reason {
+    fn from(reason: Reason) -> Self {
+        Self(reason as u8)
+    }
+}
+
+impl TryFrom<rp_guard::Reason> for Reason {
+    type Error = ();
+
+    fn try_from(number: rp_guard::Reason) -> Result<Self, ()> {
+        Self::ALL.get(usize::from(number.0)).copied().ok_or(())
     }
 }
 

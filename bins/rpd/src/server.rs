@@ -1,18 +1,17 @@
 //! Listeners, workers, and the two ends of every connection: admitting it, and telling what became of it.
 
 use std::{
-    collections::HashMap,
     fmt, io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use rp_guard::{Key, Keying};
+use rp_guard::Verdict;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -24,14 +23,20 @@ use tokio::{
 use tracing::{error, warn};
 
 use crate::{
+    admin::{self, Admin},
     cancel::{Cancel, Request},
-    config::{Config, Listener, Runtime},
-    connect, logging,
-    outcome::{Cause, End, Facts, Observation, Observer, Reason, Record, Refusal},
+    config::{Config, Listener, Place, Runtime},
+    connect,
+    guard::{Cap, Closed, Gate},
+    housekeeping::Housekeeping,
+    logging::{self, Judged},
+    outcome::{End, Facts, Observation, Observer, Reason, Record, Refusal},
     protocol::Protocol,
     proxy_protocol,
+    rejects::Rejects,
     session::Session,
     state::{Live, State},
+    store::{self, Store},
 };
 
 /// A proxy at work.
@@ -39,6 +44,11 @@ pub struct Running {
     listeners: Vec<Listener>,
     phase: watch::Sender<Request>,
     workers: Vec<JoinHandle<()>>,
+    gate: Arc<Gate>,
+    // In the order in which they end.
+    _admin: Option<Admin>,
+    housekeeping: Housekeeping,
+    _store: Option<Arc<Store>>,
 }
 
 /// Why nothing was started.
@@ -52,6 +62,12 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// What changes at run time cannot be kept.
+    #[error("{0}")]
+    Store(#[from] store::OpenError),
+    /// The socket for administration cannot be had.
+    #[error("{0}")]
+    Admin(#[from] admin::StartError),
     /// A thread or runtime could not be made.
     #[error("a worker could not be started: {0}")]
     Worker(#[from] io::Error),
@@ -75,8 +91,7 @@ fn remedy(error: &io::Error) -> &'static str {
 /// # Errors
 /// The first thing that could not be had; nothing is left running then.
 pub fn start(config: Config) -> Result<Running, StartError> {
-    let workers =
-        config.workers.or_else(|| Some(std::thread::available_parallelism().ok()?.get())).unwrap_or(1);
+    let workers = config.workers.or_else(|| Some(thread::available_parallelism().ok()?.get())).unwrap_or(1);
     let first = config.listeners.iter().map(|listener| bind_first(listener, &config));
     let mut bound = vec![first.collect::<Result<Vec<_>, _>>()?];
     let listeners: Vec<Listener> = bound[0].iter().map(|(listener, _)| *listener).collect();
@@ -87,7 +102,15 @@ pub fn start(config: Config) -> Result<Running, StartError> {
     }
     let (phase, _) = watch::channel(Request::None);
     let runtime = config.runtime;
-    let server = Arc::new(Server::new(config));
+    let gate = Arc::new(Gate::new(&config.guard));
+    let store = config.state_directory.as_deref().map(|folder| Store::open(folder, &gate)).transpose()?;
+    let store = store.map(Arc::new);
+    let admin = match &config.admin.socket {
+        Place::At(path) => Some(Admin::start(path, &config.admin, &gate, store.as_ref())?),
+        Place::Usual | Place::Nowhere => None,
+    };
+    let server = Arc::new(Server::new(config, gate.clone()));
+    let housekeeping = Housekeeping::start(server.gate.clone(), server.rejects.clone())?;
     let mut threads = Vec::new();
     for (index, sockets) in bound.into_iter().enumerate() {
         let runtime = match runtime {
@@ -97,16 +120,21 @@ pub fn start(config: Config) -> Result<Running, StartError> {
             }
         };
         let (server, phase) = (server.clone(), phase.subscribe());
-        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+        let thread = thread::Builder::new().name(format!("worker-{index}"));
         threads.push(thread.spawn(move || runtime.block_on(worker(server, sockets, phase)))?);
     }
-    Ok(Running { listeners, phase, workers: threads })
+    Ok(Running { listeners, phase, workers: threads, gate, _admin: admin, housekeeping, _store: store })
 }
 
 impl Running {
     /// The listeners with the ports that they really have.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// Who is let in, and who is shut out.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     /// A handle to end it from elsewhere.
@@ -121,6 +149,7 @@ impl Running {
                 error!("a worker ended by a panic");
             }
         }
+        self.housekeeping.end();
     }
 }
 
@@ -150,35 +179,25 @@ impl Stop {
 
 struct Server {
     live: Live,
-    registry: Registry,
+    gate: Arc<Gate>,
+    rejects: Arc<Rejects>,
     next_id: AtomicU64,
-}
-
-/// The living connections.
-struct Registry {
     /// One a connection that is served: at the cap, accepting stops.
     permits: Arc<Semaphore>,
     capacity: u32,
-    connections: Mutex<HashMap<u64, Arc<Cancel>>>,
-    /// What counts as one source.
-    keying: Keying,
-    per_source: Mutex<HashMap<Key, u32>>,
 }
 
 impl Server {
-    fn new(config: Config) -> Self {
+    fn new(config: Config, gate: Arc<Gate>) -> Self {
         let capacity =
             config.limits.max_connections.as_ref().map_or_else(default_capacity, |most| *most.get_ref());
         Self {
-            registry: Registry {
-                permits: Arc::new(Semaphore::new(capacity as usize)),
-                capacity,
-                connections: Mutex::default(),
-                keying: Keying::default(),
-                per_source: Mutex::default(),
-            },
             live: Live::new(State::build(config)),
+            gate,
+            rejects: Arc::default(),
             next_id: AtomicU64::new(1),
+            permits: Arc::new(Semaphore::new(capacity as usize)),
+            capacity,
         }
     }
 
@@ -195,14 +214,14 @@ impl Server {
         let destination = arrived_at(&socket, &listener);
         let facts = Facts { id, listener, source, destination, via: None, accepted: Instant::now() };
         let cancel = Arc::new(Cancel::new());
-        let mut entry = Entry { server: self.clone(), id, key: None, _permit: permit };
         let announced = state.config.proxies.expect_header(listener.kind, source.ip());
-        if !announced && let Err(refusal) = entry.admit(&state, source) {
+        let most = self.most(&state, source);
+        if let Err(closed) = self.gate.enter(&facts, cancel.clone(), most) {
             abort(&socket);
-            self.finish(&facts, &Record::default(), &End::Refused(refusal));
+            self.finish(&facts, &Record::default(), &closed.into());
             return;
         }
-        lock(&self.registry.connections).insert(id, cancel.clone());
+        let entry = Entry { server: self.clone(), id, _permit: permit };
         let (live, observer): (_, Arc<dyn Observer>) = (self.live.clone(), self.clone());
         // Made here and used where it lies: what a task moves once more inside, it holds twice for all its life.
         let mut session =
@@ -219,13 +238,60 @@ impl Server {
 
     /// The end of every connection.
     fn finish(&self, facts: &Facts, record: &Record, end: &End) {
-        logging::connection(&self.live.now().config.log, facts, record, end);
+        let judged = match end {
+            End::Refused(refusal) => self.judge(facts, record, refusal),
+            _ => Judged::default(),
+        };
+        logging::connection(&self.live.now().config.log, facts, record, end, &judged);
+    }
+
+    /// How many connections this source may have; a trusted proxy stands for many.
+    fn most(&self, state: &State, source: SocketAddr) -> Cap {
+        if state.config.proxies.trusted.contains(source.ip()) {
+            return Cap::Exempt;
+        }
+        Cap::Most(state.config.limits.connections_per_source)
+    }
+
+    /// Tells the guard of a refusal, and whether the log has a line for it.
+    fn judge(&self, facts: &Facts, record: &Record, refusal: &Refusal) -> Judged {
+        // What a trusted proxy sends in its own name is not a client's.
+        let own = self.live.now().config.proxies.trusted.contains(facts.source.ip());
+        let verdict = if own { None } else { self.gate.judge(facts, record, refusal) };
+        if let Some(Verdict::Banned(entry) | Verdict::Observed(entry)) = &verdict {
+            logging::banned(entry);
+        }
+        let source = self.gate.guard.key(facts.source.ip());
+        Judged { verdict, untold: self.rejects.note(source, refusal.reason, Instant::now()) }
+    }
+
+    /// Waits until the last connection is gone.
+    async fn emptied(&self) {
+        let _ = self.permits.acquire_many(self.capacity).await;
     }
 }
 
 impl Observer for Server {
-    fn observe(&self, facts: &Facts, protocol: Protocol, record: &Record, observation: &Observation) {
-        logging::request(&self.live.now().config.log, facts, protocol, record, observation);
+    fn observe(&self, facts: &Facts, _: Protocol, record: &Record, observation: &Observation) {
+        let judged = match observation {
+            Observation::Refused(refusal) => self.judge(facts, record, refusal),
+            _ => Judged::default(),
+        };
+        match observation {
+            Observation::Proven => self.gate.registry.prove(facts.id),
+            Observation::Reached => self.gate.reached(facts, record),
+            Observation::Forwarded | Observation::Refused(_) => {}
+        }
+        logging::request(&self.live.now().config.log, facts, record, observation, &judged);
+    }
+}
+
+impl From<Closed> for End {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Blocked => Self::Denied,
+            Closed::TooMany => Refusal::because(Reason::SourceLimit, "limits.connections-per-source").into(),
+        }
     }
 }
 
@@ -233,29 +299,12 @@ impl Observer for Server {
 struct Entry {
     server: Arc<Server>,
     id: u64,
-    /// The source that it is counted under.
-    key: Option<Key>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Entry {
-    /// Asks whether this source may come in: the one place for that. A connection of a trusted proxy comes here
-    /// when its PROXY header has said who the client is, any other when it is accepted.
-    fn admit(&mut self, state: &State, source: SocketAddr) -> Result<(), Refusal> {
-        // It stands for many.
-        if state.config.proxies.trusted.contains(source.ip()) {
-            return Ok(());
-        }
-        let key = self.server.registry.keying.key(source.ip());
-        if !self.server.registry.enter(key, state.config.limits.connections_per_source) {
-            return Err(Refusal::because(Reason::SourceLimit, "limits.connections-per-source"));
-        }
-        self.key = Some(key);
-        Ok(())
-    }
-
     /// Reads the PROXY header of a trusted proxy. From here on the client that it names counts, everywhere.
-    async fn introduce(&mut self, session: &mut Session) -> Result<(), End> {
+    async fn introduce(&self, session: &mut Session) -> Result<(), End> {
         let Session { socket: Some(socket), facts, live, cancel, .. } = session else {
             return Err(End::Gone);
         };
@@ -263,7 +312,7 @@ impl Entry {
         let refuse = |detail: &dyn fmt::Display| End::from(Refusal::because(Reason::ProxyHeader, detail));
         let header = tokio::select! {
             biased;
-            () = cancel.asked(Request::Close) => return Err(End::Served(Cause::Shutdown)),
+            () = cancel.asked(Request::ShutOut) => return Err(cancel.end()),
             header = timeout(state.config.limits.first_byte, proxy_protocol::receive(socket)) => header,
         };
         let header = match header {
@@ -276,19 +325,17 @@ impl Entry {
             facts.via = Some(Box::new(facts.source));
             (facts.source, facts.destination) = (client.source, client.destination);
         }
-        self.admit(&state, facts.source).map_err(|refusal| {
+        let most = self.server.most(&state, facts.source);
+        self.server.gate.rename(facts, most).map_err(|closed| {
             abort(socket);
-            refusal.into()
+            closed.into()
         })
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        lock(&self.server.registry.connections).remove(&self.id);
-        if let Some(key) = self.key {
-            self.server.registry.leave(key);
-        }
+        self.server.gate.registry.leave(self.id);
     }
 }
 
@@ -301,41 +348,6 @@ fn abort(socket: &TcpStream) {
 fn arrived_at(socket: &TcpStream, listener: &Listener) -> SocketAddr {
     let known = Some(listener.address).filter(|address| !address.ip().is_unspecified());
     known.or_else(|| socket.local_addr().ok()).unwrap_or(listener.address)
-}
-
-impl Registry {
-    fn enter(&self, key: Key, most: u32) -> bool {
-        let mut per_source = lock(&self.per_source);
-        let count = per_source.entry(key).or_insert(0);
-        let free = *count < most;
-        *count += u32::from(free);
-        free
-    }
-
-    fn leave(&self, key: Key) {
-        let mut per_source = lock(&self.per_source);
-        if let Some(count) = per_source.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                per_source.remove(&key);
-            }
-        }
-    }
-
-    fn ask_all(&self, request: Request) {
-        for cancel in lock(&self.connections).values() {
-            cancel.ask(request);
-        }
-    }
-
-    /// Waits until the last connection is gone.
-    async fn emptied(&self) {
-        let _ = self.permits.acquire_many(self.capacity).await;
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One worker: accepts until told to stop, then waits for its connections.
@@ -355,14 +367,14 @@ async fn worker(
     }
     let _ = phase.wait_for(|phase| *phase >= Request::Drain).await;
     accepting.shutdown().await;
-    server.registry.ask_all(Request::Drain);
+    server.gate.registry.ask_all(Request::Drain);
     tokio::select! {
-        () = server.registry.emptied() => return,
+        () = server.emptied() => return,
         _ = phase.wait_for(|phase| *phase == Request::Close) => {}
         () = sleep(server.live.now().config.limits.drain) => {}
     }
-    server.registry.ask_all(Request::Close);
-    let _ = timeout(LAST_WORDS, server.registry.emptied()).await;
+    server.gate.registry.ask_all(Request::Close);
+    let _ = timeout(LAST_WORDS, server.emptied()).await;
 }
 
 async fn accept(server: Arc<Server>, listener: Listener, socket: TcpListener) {
@@ -372,7 +384,7 @@ async fn accept(server: Arc<Server>, listener: Listener, socket: TcpListener) {
             Ok((stream, source)) => {
                 pause = SHORTEST_PAUSE;
                 // At the cap this one waits here, and those behind it in the backlog.
-                let Ok(permit) = server.registry.permits.clone().acquire_owned().await else { return };
+                let Ok(permit) = server.permits.clone().acquire_owned().await else { return };
                 server.admit(stream, source, listener, permit);
             }
             Err(error) => {

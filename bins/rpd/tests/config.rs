@@ -215,6 +215,32 @@ fn errors_of_meaning_name_place_and_remedy() {
             "10.0.0.0/8",
         ),
         (format!("{web}{host}http = {{ tcp = 80, send-proxy = \"v3\" }}\n"), "6 error: "),
+        ("[guard]\nthreshold = 256\n".to_owned(), "2 error: guard.threshold is number 256, wanted is a whole number from 0 to 255"),
+        ("[guard]\nexpiration = \"0s\"\n".to_owned(), "2 error: a ban of no time bans nobody | write \"60min\""),
+        ("[guard]\nipv4-prefix = 16\n".to_owned(), "2 error: guard.ipv4-prefix: an IPv4 source of 16 bits; 24"),
+        ("[guard]\nipv6-prefix = 129\n".to_owned(), "2 error: guard.ipv6-prefix: an IPv6 source of 129 bits"),
+        (
+            "[guard]\nnat64 = [\"64:ff9b::/64\"]\n".to_owned(),
+            "2 error: guard.nat64: 64:ff9b::/64 is no NAT64 prefix",
+        ),
+        ("[guard]\nmax-tracked = 100\n".to_owned(), "2 error: guard.max-tracked is 100 | write 512 to 4194304"),
+        ("[guard]\nmax-entries = 2000000\n".to_owned(), "2 error: guard.max-entries is 2000000 | write 64 to 1000000"),
+        ("[guard]\nmode = \"watch\"\n".to_owned(), "2 error: guard.mode: "),
+        ("[guard]\ncount-target-down = \"maybe\"\n".to_owned(), "2 error: guard.count-target-down: "),
+        ("[guard]\nallow = [\"0.0.0.0/0\"]\n".to_owned(), "2 warning: nobody of this family is ever counted"),
+        ("[guard]\nblock = [\"192.0.2.7/24\"]\n".to_owned(), "2 error: guard.block: bits are set"),
+        ("[[guard.network]]\nthreshold = 40\n".to_owned(), "1 error: guard.network has no network"),
+        (
+            "[[guard.network]]\nnetwork = \"192.0.2.0/24\"\nthreshold = 40\n[[guard.network]]\nnetwork = \"192.0.2.0/24\"\n".to_owned(),
+            "4 error: guard.network: 192.0.2.0/24 has two thresholds",
+        ),
+        (
+            (1..=9).map(|n| format!("[[guard.network]]\nnetwork = \"192.0.2.{n}\"\nthreshold = {}\n", 100 + n)).collect(),
+            "25 error: guard.network: 9 distinct thresholds beside the default; at most 8",
+        ),
+        ("[admin]\nsocket-mode = \"rw\"\n".to_owned(), "2 error: admin.socket-mode: \"rw\" is no permission in octal | write \"0660\""),
+        ("[admin]\nsocket-mode = \"0666\"\n".to_owned(), "2 warning: everybody on this machine may change the lists"),
+        ("[admin]\nsocket-group = \"no-such-group\"\n".to_owned(), "2 error: this machine has no group \"no-such-group\""),
         (
             "[tls]\nrequest-client-certificate = [\"sip\"]\n".to_owned(),
             "2 error: \"sip\" is no TLS listener | write h323s, sips, ldaps or https",
@@ -416,6 +442,9 @@ fn every_key_is_described() {
         "[[host]]\ntarget = \"a\"\ntls = { @ }",
         "[sip]\n@",
         "[ldap]\n@",
+        "[guard]\n@",
+        "[[guard.network]]\n@",
+        "[admin]\n@",
         "[limits]\n@",
         "[limits.idle]\n@",
         "[limits.keepalive]\n@",
@@ -428,6 +457,7 @@ fn every_key_is_described() {
                 || text.contains(&format!("`[{key}]`"))
                 || text.contains(&format!("`[[{key}]]`"))
                 || text.contains(&format!("`[[tls.{key}]]`"))
+                || text.contains(&format!("`[[guard.{key}]]`"))
                 || text.contains(&format!("`[tls.{key}]`"))
                 || text.contains(&format!("`{key}."));
             assert!(described, "{key} of {table:?} is not in docs/CONFIG.md");

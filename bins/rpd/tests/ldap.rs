@@ -242,7 +242,8 @@ fn a_switch_waits_for_the_end_of_a_message_and_drops_what_comes_behind_it() {
 #[test]
 fn many_binds_at_once_are_all_watched_and_none_is_lost() {
     let ((a, at_a), (b, _at_b)) = (directory(), directory());
-    let proxy = proxy(a, b);
+    // More than a guard would stand.
+    let proxy = Proxy::start(Path::new("."), &configuration(a, b, "[guard]\nthreshold = 0\n"));
     let mut client = Client::at(proxy.address("ldap"));
     let binds: Vec<u8> =
         (1..=40).flat_map(|id| messages::simple_bind_request(id, "a.example\\wrong", "x")).collect();

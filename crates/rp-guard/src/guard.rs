@@ -146,14 +146,10 @@ impl Guard {
         let mut listed = self.listed();
         let network = self.rules().keys.unfold_network(network);
         listed.check(network, kind, actor)?;
-        let length = comment.chars().count();
-        if length > Refused::COMMENT_MAX {
-            return Err(Refused::CommentTooLong(length));
-        }
         let item = Item {
             until: deadline(now, lifetime),
             by: cut(actor.name, NAME_MAX),
-            comment: comment.to_owned(),
+            comment: checked(comment)?,
             ..Item::new(network, kind, Origin::Manual, now)
         };
         self.change(&mut listed, item, now)
@@ -180,6 +176,35 @@ impl Guard {
             Kind::Block => (Kind::Allow, deadline(now, lifetime)),
             Kind::Allow => (Kind::Block, deadline(now, lifetime).or(item.until)),
         };
+        item.origin = Origin::Manual;
+        item.by = cut(actor.name, NAME_MAX);
+        listed.check(network, item.kind, actor)?;
+        self.change(&mut listed, item, now)
+    }
+
+    /// Gives an entry another time to live, counted from now, or another comment; what is `None` stays. The entry
+    /// becomes a manual one.
+    ///
+    /// # Errors
+    /// See [`Refused`]; nothing was changed then.
+    pub fn amend(
+        &self,
+        network: Network,
+        lifetime: Option<Option<Duration>>,
+        comment: Option<&str>,
+        actor: &Actor<'_>,
+        now: Instant,
+    ) -> Result<Change, Refused> {
+        let now = self.millis(now);
+        let mut listed = self.listed();
+        let network = self.rules().keys.unfold_network(network);
+        let mut item = self.find(&listed, network, now)?;
+        if let Some(lifetime) = lifetime {
+            item.until = deadline(now, lifetime);
+        }
+        if let Some(comment) = comment {
+            item.comment = checked(comment)?;
+        }
         item.origin = Origin::Manual;
         item.by = cut(actor.name, NAME_MAX);
         listed.check(network, item.kind, actor)?;
@@ -407,6 +432,13 @@ impl fmt::Debug for Guard {
 
 fn deadline(now: i64, lifetime: Option<Duration>) -> Option<i64> {
     lifetime.map(|lifetime| now.saturating_add(millis(lifetime)))
+}
+
+fn checked(comment: &str) -> Result<String, Refused> {
+    match comment.chars().count() {
+        0..=Refused::COMMENT_MAX => Ok(comment.to_owned()),
+        length => Err(Refused::CommentTooLong(length)),
+    }
 }
 
 /// The first `most` characters.

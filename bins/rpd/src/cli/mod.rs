@@ -2,7 +2,9 @@
 
 mod cert;
 mod check;
+mod client;
 pub mod demo;
+mod guard;
 mod init;
 mod probe;
 mod run;
@@ -27,6 +29,7 @@ enum Command {
     Init(init::Init),
     Cert(cert::Cert),
     Probe(probe::Probe),
+    Guard(guard::Guard),
 }
 
 impl Cli {
@@ -39,6 +42,7 @@ impl Cli {
             Command::Init(init) => init.run(),
             Command::Cert(cert) => cert.run(),
             Command::Probe(probe) => probe.run(),
+            Command::Guard(guard) => guard.run(),
         }
     }
 }

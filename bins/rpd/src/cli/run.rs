@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::DEFAULT_CONFIG;
 use crate::{
     config::Config,
-    logging,
+    logging, paths,
     server::{self, Running},
 };
 
@@ -36,6 +36,7 @@ impl Run {
             }
         };
         eprint!("{warnings}");
+        let config = paths::usual(config);
         logging::start(&config.log);
         for host in &config.hosts {
             info!(line = host.line, comment = host.comment, "host {} at {}", host.label(), host.targets[0]);

@@ -18,6 +18,8 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
     let mut check = Check { findings: Vec::new(), text, folder };
     let (listeners, request_client_certificate) = check.meaning(&file);
     let proxies = check.proxies(&file.listen, &listeners);
+    let guard = check.guard(&file.guard);
+    let admin = check.admin(&file.admin);
     if check.failed() {
         return (None, check.findings);
     }
@@ -43,6 +45,9 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
         ldap_requires_tls: file.ldap.require_tls,
         sip_public_address: file.sip.public_address(),
         hosts,
+        guard,
+        admin,
+        state_directory: file.state_directory.map(|path| folder.join(path)),
         limits: file.limits,
         log: file.log,
         workers: file.engine.workers.map(|workers| usize::from(workers.get())),

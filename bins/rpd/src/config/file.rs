@@ -3,12 +3,14 @@
 //! The structs say only what each key holds; what the keys mean together is judged by `check`. Both stand in one file
 //! a table, with what comes out.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    engine::Engine, host::HostRow, ldap::LdapTable, limits::Limits, listen::ListenTable, log::Log,
-    sip::SipTable, tls::TlsTable,
+    admin::AdminTable, engine::Engine, guard::GuardTable, host::HostRow, ldap::LdapTable, limits::Limits,
+    listen::ListenTable, log::Log, sip::SipTable, tls::TlsTable,
 };
 
 /// The whole file.
@@ -20,6 +22,9 @@ pub struct File {
     pub sip: SipTable,
     pub ldap: LdapTable,
     pub host: Vec<Spanned<HostRow>>,
+    pub guard: GuardTable,
+    pub admin: AdminTable,
+    pub state_directory: Option<PathBuf>,
     pub limits: Limits,
     pub log: Log,
     pub engine: Engine,

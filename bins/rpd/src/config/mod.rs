@@ -3,10 +3,12 @@
 //! A file is read whole or not at all, in stages: syntax; keys and types (`read`); meaning (`check`);
 //! the files it names. Each stage tells all its errors at once, and runs only if the one before was clean.
 
+mod admin;
 mod certificate_check;
 mod check;
 mod engine;
 mod file;
+mod guard;
 mod h323;
 mod host;
 mod http;
@@ -23,12 +25,17 @@ mod tls;
 mod urls;
 mod value;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rp_route::name::Name;
 use rustls::sign::CertifiedKey;
 
+pub use admin::{Admin, FileMode, Place};
 pub use engine::Runtime;
+pub use guard::Guard;
 pub use h323::H323;
 pub use host::{Host, Service};
 pub use http::{Http, Redirect};
@@ -63,6 +70,12 @@ pub struct Config {
     pub sip_public_address: PublicAddress,
     /// The enabled rows, in the order of the file.
     pub hosts: Vec<Arc<Host>>,
+    /// When a source is shut out.
+    pub guard: Guard,
+    /// Where the running proxy can be administered.
+    pub admin: Admin,
+    /// What changes at run time is kept there; none: nothing is kept.
+    pub state_directory: Option<PathBuf>,
     /// Caps and time-outs.
     pub limits: Limits,
     /// What is logged.

@@ -121,6 +121,7 @@ fn type_mismatch(message: &str) -> Option<(String, String)> {
     let (found, wanted) = rest.split_once(", expected ")?;
     let found = found.replacen("string ", "text ", 1).replacen("integer ", "number ", 1).replace('`', "");
     let wanted = match wanted {
+        "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
         "a nonzero u16" => "a whole number from 1 to 65535",
         "u32" => "a whole number from 0 to 4294967295",

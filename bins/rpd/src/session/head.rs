@@ -89,7 +89,7 @@ impl Head {
         let idle = if idle.is_zero() { FOR_EVER } else { idle };
         let read = poll_fn(|cx| {
             if cancel.poll(Request::Drain, cx).is_ready() {
-                return Poll::Ready(Err(End::Served(Cause::Shutdown)));
+                return Poll::Ready(Err(cancel.end()));
             }
             let read = scratch::poll_read_with(&mut self.stream, cx, |_, octets| {
                 self.octets.extend_from_slice(octets);
@@ -148,7 +148,7 @@ impl Head {
         let nothing_yet = self.octets.is_empty();
         let deadline = if nothing_yet { deadlines.first_byte } else { deadlines.first_message };
         let read = poll_fn(|cx| {
-            if cancel.poll(Request::Close, cx).is_ready() {
+            if cancel.poll(Request::ShutOut, cx).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
             }
             scratch::poll_read_with(&mut self.stream, cx, |_, octets| {

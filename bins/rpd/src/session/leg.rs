@@ -96,9 +96,14 @@ pub(super) async fn open(
 ) -> Result<Stream, Unreachable> {
     let state = session.state();
     let client = Addresses { source: session.facts.source, destination: session.facts.destination };
-    let stream = connect(destination, protocol, leg, &client, &state.config.limits, &state.resolver)
-        .await
-        .map_err(Unreachable)?;
+    let connected = connect(destination, protocol, leg, &client, &state.config.limits, &state.resolver).await;
+    let stream = match connected {
+        Ok(stream) => stream,
+        Err(unreachable) => {
+            session.record.target = unreachable.last;
+            return Err(Unreachable(unreachable));
+        }
+    };
     session.record.target = stream.peer().ok();
     session.observe(&Observation::Reached);
     Ok(stream)

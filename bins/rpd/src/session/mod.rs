@@ -21,10 +21,11 @@ use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use crate::{
     cancel::{Cancel, Request},
     config::Idle,
-    outcome::{Cause, End, Facts, Note, Observation, Observer, Reason, Record, Refusal, TlsFacts},
+    outcome::{End, Facts, Note, Observation, Observer, Reason, Record, Refusal, TlsFacts},
     protocol::{Kind, Protocol},
     state::{Live, State},
     stream::Stream,
+    tls,
 };
 use head::Head;
 use relay::{Event, Limit, Relay};
@@ -112,6 +113,17 @@ impl Session {
         let state = self.state();
         let left = state.config.limits.handshake.saturating_sub(start.elapsed());
         let acceptor = state.acceptor(kind).ok_or(End::Gone)?;
+        let mut first = [0; 1];
+        tokio::select! {
+            biased;
+            () = self.cancel.asked(Request::ShutOut) => return Err(self.cancel.end()),
+            begun = timeout(left, socket.peek(&mut first)) => match begun {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) => return Err(End::Gone),
+                Err(_) => return Err(Refusal::because(Reason::Silent, "limits.handshake").into()),
+            },
+        }
+        let left = state.config.limits.handshake.saturating_sub(start.elapsed());
         let handshake = async {
             // Whoever has not even said hello takes no place from others.
             let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
@@ -120,10 +132,10 @@ impl Session {
         };
         let stream = tokio::select! {
             biased;
-            () = self.cancel.asked(Request::Close) => return Err(End::Served(Cause::Shutdown)),
+            () = self.cancel.asked(Request::ShutOut) => return Err(self.cancel.end()),
             done = timeout(left, handshake) => match done {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return Err(Refusal::because(Reason::HandshakeFailed, error).into()),
+                Ok(Err(error)) => return Err(Refusal::because(tls::why_failed(&error), error).into()),
                 Err(_) => return Err(Refusal::because(Reason::HandshakeTimeout, "limits.handshake").into()),
             },
         };
@@ -186,7 +198,7 @@ async fn close(relay: Relay, end: End) -> End {
 fn tls_facts(stream: &TlsStream<TcpStream>) -> TlsFacts {
     let connection = stream.get_ref().1;
     TlsFacts {
-        version: crate::tls::version(connection.protocol_version()),
+        version: tls::version(connection.protocol_version()),
         sni: connection.server_name().map(str::to_owned),
         certificates: connection.peer_certificates().unwrap_or_default().to_vec(),
     }

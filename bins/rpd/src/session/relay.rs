@@ -196,9 +196,8 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.cancel.poll(Request::Close, cx).is_ready() {
-            self.say_goodbye(cx);
-            return Poll::Ready(Event::Ended(End::Served(Cause::Shutdown)));
+        if let Some(end) = self.told_to_end(cx) {
+            return Poll::Ready(Event::Ended(end));
         }
         let before = self.octets();
         self.up.poll(Side::Client, &mut self.client, &mut self.service, &mut self.inspection, cx);
@@ -213,6 +212,9 @@ impl Relay {
         if let Some(end) = self.ended() {
             return Poll::Ready(Event::Ended(end));
         }
+        if let Some(end) = self.told_to_end(cx) {
+            return Poll::Ready(Event::Ended(end));
+        }
         let patience =
             self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
         // Nobody talks any more once the client has ended.
@@ -223,6 +225,16 @@ impl Relay {
         self.timer
             .poll(patience, self.octets() != before, cx)
             .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
+    }
+
+    /// The end, if that is asked for now. Who is shut out gets the answer that is on its way to him, and nothing more.
+    fn told_to_end(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        let answering = !self.down.rest.is_empty() || self.down.unflushed;
+        let wanted = if answering { Request::Close } else { Request::ShutOut };
+        self.cancel.poll(wanted, cx).is_ready().then(|| {
+            self.say_goodbye(cx);
+            self.cancel.end()
+        })
     }
 
     /// Last words of ours, as far as they can be said without waiting.

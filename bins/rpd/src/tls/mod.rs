@@ -8,11 +8,11 @@ mod certificate;
 mod client;
 mod target;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, io, sync::Arc};
 
 use rp_route::leg::Transport;
 use rustls::{
-    ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    CertificateError, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
     client::danger::ServerCertVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{ClientHello, NoClientAuth, ResolvesServerCert},
@@ -28,6 +28,7 @@ pub use target::accept_any;
 
 use crate::{
     config::{Config, Host, TlsVersion},
+    outcome::Reason,
     protocol::{Kind, Protocol},
 };
 
@@ -38,6 +39,17 @@ pub struct Certificate {
     pub key: Arc<CertifiedKey>,
     /// DNS names in lower case, `*.` in front for one label.
     pub names: Vec<String>,
+}
+
+/// What a failed handshake says of the client. Alerts of his are about our certificate, and with a version or cipher
+/// of old nobody attacks.
+pub fn why_failed(error: &io::Error) -> Reason {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    match error {
+        Some(rustls::Error::InvalidMessage(_)) => Reason::Malformed,
+        Some(rustls::Error::InvalidCertificate(CertificateError::BadSignature)) => Reason::Certificate,
+        _ => Reason::HandshakeFailed,
+    }
 }
 
 /// The TLS configuration of a listener; none where nothing can be shown or the listener is in clear.

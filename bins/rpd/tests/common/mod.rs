@@ -5,6 +5,7 @@
 mod capture;
 mod certificates;
 mod directories;
+pub mod guarded;
 mod log;
 mod port;
 mod process;

@@ -21,6 +21,9 @@ impl Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rpd"))
             .args(["run", "--config"])
             .arg(file)
+            // Two of them must not share a folder or a socket, and none may touch the machine's.
+            .env("STATE_DIRECTORY", file.with_extension("state"))
+            .env("RUNTIME_DIRECTORY", file.with_extension("run"))
             .stderr(Stdio::piped())
             .spawn()
             .expect("rpd");

@@ -1,9 +1,10 @@
 //! The proxy, in the test's own process.
 
-use std::{env, net::SocketAddr, path::Path};
+use std::{env, net::SocketAddr, path::Path, sync::Arc};
 
 use rpd::{
     config::Config,
+    guard::Gate,
     logging,
     server::{self, Running},
 };
@@ -39,6 +40,16 @@ impl Proxy {
         let listeners = self.0.as_ref().map_or(&[][..], Running::listeners);
         let found = listeners.iter().find(|listener| listener.kind.as_str() == kind);
         found.unwrap_or_else(|| panic!("the configuration has no listen.{kind}")).address
+    }
+}
+
+impl Proxy {
+    /// Who is let in, and who is shut out.
+    ///
+    /// # Panics
+    /// It has ended.
+    pub fn gate(&self) -> Arc<Gate> {
+        self.0.as_ref().expect("a proxy at work").gate().clone()
     }
 }
 

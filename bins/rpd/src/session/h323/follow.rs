@@ -27,6 +27,8 @@ pub(super) struct Follow {
     client: ClientFollower,
     service: ServiceFollower,
     verdicts: Verdicts,
+    /// It has been told that the gatekeeper took the client.
+    proven: bool,
     refusals: u32,
     /// The call of somebody who has not registered.
     call: Call,
@@ -49,6 +51,7 @@ impl Follow {
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
             verdicts: Verdicts::new(),
+            proven: false,
             refusals: 0,
             call: Call::None,
             answers: VecDeque::new(),
@@ -189,13 +192,12 @@ impl Inspect for Follow {
                     if matches!(answer.kind, AnswerKind::ReleaseComplete(_)) && self.call == Call::Open {
                         self.call = Call::Over;
                     }
-                    if self.verdicts.judge(&answer) == Verdict::Refused {
-                        self.notes.push_back(Note {
-                            request: None,
-                            name: None,
-                            observation: Observation::Refused(Refusal::because(Reason::Refused, answer)),
-                        });
-                    }
+                    let observation = match self.verdicts.judge(&answer) {
+                        Verdict::Refused => Observation::Refused(Refusal::because(Reason::Refused, answer)),
+                        Verdict::Success if !mem::replace(&mut self.proven, true) => Observation::Proven,
+                        Verdict::Success | Verdict::Normal => continue,
+                    };
+                    self.notes.push_back(Note { request: None, name: None, observation });
                 }
                 Step::Pass(message.len())
             }

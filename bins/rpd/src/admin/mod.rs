@@ -1,0 +1,191 @@
+//! The administration of a running proxy: a small HTTP service on a Unix socket. Whoever may open the socket may
+//! administer; the log and the record of changes name the user.
+//!
+//! It has a thread and a runtime of its own, so that no connection ever waits for it. One file a subject.
+
+mod answer;
+mod audit;
+mod lists;
+mod requests;
+mod same_origin;
+
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    os::unix::fs::{FileTypeExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use axum::{
+    Router,
+    extract::connect_info::Connected,
+    middleware,
+    routing::{delete, get, patch, post},
+    serve::IncomingStream,
+};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    runtime,
+    sync::oneshot,
+};
+use tracing::{error, info};
+
+use crate::{config, guard::Gate, store::Store};
+use audit::Audit;
+
+/// The service, until this is dropped.
+#[derive(Debug)]
+pub struct Admin {
+    socket: PathBuf,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why it cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("admin.socket {}: {error}{}", path.display(), remedy(error))]
+pub struct StartError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => " (another rpd that runs has it: write another path, or \"\" for none)",
+        ErrorKind::PermissionDenied => {
+            " (write a path in a folder that this user may write to, or \"\" for none)"
+        }
+        _ => "",
+    }
+}
+
+/// What the routes work with.
+struct Desk {
+    gate: Arc<Gate>,
+    store: Option<Arc<Store>>,
+    audit: Audit,
+}
+
+impl Admin {
+    /// Listens on `path` and answers from now on.
+    ///
+    /// # Errors
+    /// The socket cannot be had.
+    pub fn start(
+        path: &Path,
+        config: &config::Admin,
+        gate: &Arc<Gate>,
+        store: Option<&Arc<Store>>,
+    ) -> Result<Self, StartError> {
+        let failed = |error| StartError { path: path.to_owned(), error };
+        let listener = listen(path, config).map_err(failed)?;
+        let desk = Desk {
+            gate: gate.clone(),
+            store: store.cloned(),
+            audit: Audit::new(store.map(|store| store.folder())),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let thread = thread::Builder::new().name("admin".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(serve(listener, Arc::new(desk), stopped)));
+        info!("administration on {}", path.display());
+        Ok(Self { socket: path.to_owned(), stop: Some(stop), thread: Some(thread.map_err(failed)?) })
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            error!("the administration ended by a panic");
+        }
+        // The next start would take the place of what is left.
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// A socket that has its owner and mode before anybody can find it.
+fn listen(path: &Path, config: &config::Admin) -> io::Result<std::os::unix::net::UnixListener> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    make_way(path)?;
+    let hidden = path.with_extension("new");
+    make_way(&hidden)?;
+    let listener = std::os::unix::net::UnixListener::bind(&hidden)?;
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(config.mode.0))?;
+    chown(&hidden, None, config.group)?;
+    fs::rename(&hidden, path)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Removes a socket that nobody listens on any more.
+fn make_way(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(there) if !there.file_type().is_socket() => {
+            Err(io::Error::other("there is a file of this name that is no socket"))
+        }
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Ok(_) => Err(ErrorKind::AddrInUse.into()),
+            Err(_) => fs::remove_file(path),
+        },
+    }
+}
+
+async fn serve(listener: std::os::unix::net::UnixListener, desk: Arc<Desk>, stopped: oneshot::Receiver<()>) {
+    let served = match UnixListener::from_std(listener) {
+        Ok(listener) => {
+            let service = routes(desk).into_make_service_with_connect_info::<Peer>();
+            tokio::select! {
+                served = axum::serve(listener, service).into_future() => served,
+                // An answer that is still under way is lost with its client's question unanswered, as on any end.
+                _ = stopped => Ok(()),
+            }
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        error!(%error, "the administration has ended");
+    }
+}
+
+fn routes(desk: Arc<Desk>) -> Router {
+    let api = Router::new()
+        .route("/lists", get(lists::list).post(lists::put))
+        .route("/lists/bulk", post(lists::bulk))
+        .route("/lists/{network}", patch(lists::amend).delete(lists::remove))
+        .route("/lists/{network}/flip", post(lists::flip))
+        .route("/addresses/{network}", delete(lists::forget))
+        .route("/requests/top", get(requests::top));
+    Router::new()
+        .nest("/api/v1", api)
+        .fallback(answer::unknown_path)
+        .method_not_allowed_fallback(answer::wrong_method)
+        .layer(middleware::from_fn(same_origin::check))
+        .with_state(desk)
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+struct Peer {
+    /// The user at the other end of the socket, as the system knows it.
+    name: String,
+}
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        let io: &UnixStream = stream.io();
+        let name = match io.peer_cred() {
+            Ok(peer) => format!("uid {}", peer.uid()),
+            Err(_) => "somebody".to_owned(),
+        };
+        Self { name }
+    }
+}

@@ -1,0 +1,188 @@
+//! Who is let in, who is shut out, and what that means for connections that live: the guard of `rp_guard` at work.
+//!
+//! Only `server` asks and tells, so that sessions decide nothing about their clients.
+
+mod listing;
+mod registry;
+mod summary;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use arc_swap::ArcSwap;
+use rp_guard::{Admission, Connect, Event, Guard, Network, Protocol, Seeds, Targets, Verdict};
+
+pub use listing::{KindWord, Listing, OriginWord, event_words, time_text};
+pub use registry::{Living, Registry};
+pub use summary::{Refusing, Summary};
+
+use crate::{
+    cancel::{Cancel, Request},
+    config,
+    outcome::{Facts, Reason, Record, Refusal},
+    store::Unsaved,
+};
+
+/// The guard, the living connections, and what one tells the other.
+#[derive(Debug)]
+pub struct Gate {
+    /// Lists and counts.
+    pub guard: Guard,
+    /// The living connections.
+    pub registry: Registry,
+    rules: ArcSwap<Rules>,
+    unsaved: OnceLock<Unsaved>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    config: config::Guard,
+    targets: Targets,
+}
+
+impl Rules {
+    fn new(config: &config::Guard) -> Self {
+        Self { config: config.clone(), targets: Targets::new(config.count_target_down) }
+    }
+}
+
+/// How many connections a source may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cap {
+    /// So many, unless the lists or the configuration of its network say otherwise.
+    Most(u32),
+    /// It is a trusted proxy, whom nobody counts or blocks.
+    Exempt,
+}
+
+/// Why a connection is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Its source is blocked.
+    Blocked,
+    /// Its source has as many as it may have.
+    TooMany,
+}
+
+impl Gate {
+    /// Nothing is listed but what the configuration lists.
+    pub fn new(config: &config::Guard) -> Self {
+        // Each hasher of the standard library starts with keys from the system.
+        let random = || RandomState::new().hash_one(0);
+        let seeds = Seeds { hash: [random(), random()] };
+        Self {
+            guard: Guard::new(&config.policy, seeds, Instant::now()),
+            registry: Registry::default(),
+            rules: ArcSwap::from_pointee(Rules::new(config)),
+            unsaved: OnceLock::new(),
+        }
+    }
+
+    /// From now on `unsaved` is told whenever the lists change by themselves.
+    pub fn save_with(&self, unsaved: Unsaved) {
+        // There is one store at most.
+        let _ = self.unsaved.set(unsaved);
+    }
+
+    /// Takes a new connection in, unless its source is blocked or has as many as it may have.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn enter(&self, facts: &Facts, cancel: Arc<Cancel>, cap: Cap) -> Result<(), Closed> {
+        let most = self.admit(facts.source, cap)?;
+        let key = self.guard.key(facts.source.ip());
+        let living = Living { source: facts.source, key, cancel, capped: false, proven: false };
+        self.registry.enter(facts.id, living, most).then_some(()).ok_or(Closed::TooMany)
+    }
+
+    /// The same for the client that a trusted proxy has named.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn rename(&self, facts: &Facts, cap: Cap) -> Result<(), Closed> {
+        let most = self.admit(facts.source, cap)?;
+        let key = self.guard.key(facts.source.ip());
+        self.registry.rename(facts.id, facts.source, key, most).then_some(()).ok_or(Closed::TooMany)
+    }
+
+    /// The cap that a source has, if it is let in.
+    fn admit(&self, source: SocketAddr, cap: Cap) -> Result<Option<u32>, Closed> {
+        let Cap::Most(most) = cap else { return Ok(None) };
+        match self.guard.admit(source.ip(), Instant::now()) {
+            Admission::Denied(_) => Err(Closed::Blocked),
+            Admission::Allowed => Ok(None),
+            Admission::Open => {
+                Ok(Some(self.rules.load().config.max_connections(source.ip()).unwrap_or(most)))
+            }
+        }
+    }
+
+    /// A target took the connection that was made for this client.
+    pub fn reached(&self, facts: &Facts, record: &Record) {
+        if let Some(target) = record.target {
+            let key = self.guard.key(facts.source.ip());
+            self.rules.load().targets.report(target, key, Connect::Reached, Instant::now());
+        }
+    }
+
+    /// What a refusal means for its source: the one place where requests become counts. Nothing, where a healthy
+    /// client could have caused it.
+    pub fn judge(&self, facts: &Facts, record: &Record, refusal: &Refusal) -> Option<Verdict> {
+        let now = Instant::now();
+        if !self.counts(facts, record, refusal, now) {
+            return None;
+        }
+        let protocol = Protocol(facts.listener.kind.protocol as u8);
+        let event = Event { reason: refusal.reason.into(), protocol };
+        let verdict = self.guard.report(facts.source.ip(), event, now);
+        match verdict {
+            Verdict::Banned(_) => {
+                let key = self.guard.key(facts.source.ip());
+                self.registry.shut_out(key, facts.id, self.rules.load().config.close_established);
+                self.changed();
+            }
+            // It was proven, and stayed; now it has done something itself.
+            Verdict::Blocked => self.registry.ask(facts.id, Request::ShutOut),
+            _ => {}
+        }
+        Some(verdict)
+    }
+
+    fn counts(&self, facts: &Facts, record: &Record, refusal: &Refusal, now: Instant) -> bool {
+        match refusal.reason {
+            _ if !refusal.suspicious => false,
+            // Browsers open connections to spare.
+            Reason::Silent => facts.listener.kind.protocol != crate::protocol::Protocol::Http,
+            Reason::TargetUnreachable => record.target.is_some_and(|target| {
+                let key = self.guard.key(facts.source.ip());
+                self.rules.load().targets.report(target, key, Connect::Failed, now)
+            }),
+            _ => true,
+        }
+    }
+
+    /// An administrator has blocked `network`: that reaches living connections, too.
+    pub fn shut_out(&self, network: Network) {
+        self.registry.shut_out_network(network, self.rules.load().config.close_established);
+    }
+
+    /// The lists have changed by themselves, and are saved when it suits.
+    pub fn changed(&self) {
+        if let Some(unsaved) = self.unsaved.get() {
+            unsaved.note();
+        }
+    }
+
+    /// Goes by another configuration from now on.
+    pub fn reconfigure(&self, config: &config::Guard) {
+        let ended = self.guard.reconfigure(&config.policy, Instant::now());
+        self.rules.store(Arc::new(Rules::new(config)));
+        if !ended.is_empty() {
+            self.changed();
+        }
+    }
+}
