@@ -571,3 +571,24 @@ fn what_is_told_of_a_bind_is_for_the_host_to_say() {
     let line = proxy.line("refused");
     assert!(line.contains("bind response 0") && line.contains("host=b.example"), "{line}");
 }
+
+#[test]
+fn who_guesses_gets_his_answer_and_then_a_notice_and_who_has_logged_in_stays() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let proxy = Proxy::start(Path::new("."), &configuration(a, b, "[guard]\nthreshold = 2\n"));
+    let clients = || Client::at(proxy.address("ldap"));
+    let (mut proven, mut anonymous, mut routed, mut unrouted) = (clients(), clients(), clients(), clients());
+    assert_eq!(proven.bind(1, "a.example\\one"), Some((1, 0)));
+    assert_eq!(anonymous.bind(1, ""), Some((1, 48)));
+    assert_eq!(routed.bind(1, "a.example\\wrong"), Some((1, 49)));
+    assert_eq!(unrouted.bind(1, "unknown.example\\one"), Some((1, 49)));
+    // The third in a minute.
+    assert_eq!(routed.bind(2, "a.example\\wrong"), Some((2, 49)));
+    for client in [&mut routed, &mut unrouted, &mut anonymous] {
+        assert_eq!((client.result(), client.result()), (Some((0, 52)), None));
+    }
+    proven.send(&search(2, ""));
+    assert_eq!(proven.result(), Some((2, 0)));
+    let refused = TcpStream::connect(proxy.address("ldap")).and_then(|mut socket| socket.read(&mut [0]));
+    assert!(matches!(refused, Ok(0) | Err(_)));
+}

@@ -76,8 +76,9 @@ async fn unrouted(
 ) -> Result<Relay, End> {
     while so_far.requests < OWN_ANSWERS {
         if let Err(end) = next_request(session, &mut head, deadlines).await {
-            if session.cancel.request() == cancel::Request::Close {
+            if session.cancel.request() >= cancel::Request::ShutOut {
                 disconnect(head, ResultCode::UNAVAILABLE).await;
+                return Err(end);
             }
             return Err(so_far.end(end));
         }
