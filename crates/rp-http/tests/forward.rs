@@ -332,5 +332,5 @@ fn nothing_trails_that_only_a_head_may_say() {
     assert_eq!(written.escape_ascii().to_string(), "0\\r\\nDigest: a\\r\\nServer-Timing: h\\r\\n\\r\\n");
     written.clear();
     forward::trailers(b"", &mut |slice| written.extend_from_slice(slice));
-    assert_eq!(written, rp_http::chunk::LAST_CHUNK);
+    assert_eq!(written, chunk::LAST_CHUNK);
 }
