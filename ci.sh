@@ -46,7 +46,7 @@ step_docs() {
 }
 
 step_tests() {
-    cargo test --workspace
+    RPD_TEST_KILLS=1000 cargo test --workspace
     cargo test -p rp-h323 -p rp-ldap --all-features
 }
 
