@@ -110,9 +110,9 @@ impl Numbered {
         &self.octets
     }
 
-    /// How many of them make so many million octets.
-    pub(crate) fn per_megabytes(&self, megabytes: f64) -> u32 {
-        (megabytes * 1e6 / self.octets.len() as f64).ceil() as u32
+    /// How many of them make so many octets.
+    pub(crate) fn count_for(&self, octets: u64) -> u32 {
+        u32::try_from(octets.div_ceil(self.octets.len() as u64)).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn megabytes(&self, count: u32) -> f64 {
@@ -223,15 +223,44 @@ fn message(id: u32, operation: u8, parts: &[Vec<u8>]) -> Vec<u8> {
 
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
+    let zeros = length.iter().take_while(|octet| **octet == 0).count();
     let mut octets = vec![tag];
-    match content.len() {
-        short @ ..0x80 => octets.push(short as u8),
-        _ => {
-            let start = length.iter().take_while(|octet| **octet == 0).count();
-            octets.push(0x80 | (length.len() - start) as u8);
-            octets.extend_from_slice(&length[start..]);
+    match &length[zeros..] {
+        [] => octets.push(0),
+        [short @ ..=0x7f] => octets.push(*short),
+        long => {
+            octets.extend((0x80..).nth(long.len()));
+            octets.extend_from_slice(long);
         }
     }
     octets.extend_from_slice(content);
     octets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parser_takes_what_is_sent() {
+        for message in
+            [bind(), question(1 << 20), bulk(3), unbind(), add().octets, entry().octets, bulk_done()]
+        {
+            assert_eq!(length(&message).unwrap(), Some(message.len()));
+            assert!(Message::read(&message).is_some());
+        }
+        let bind = bind();
+        let Ok(rp_ldap::Key { request: rp_ldap::Request::Bind(bind), .. }) = rp_ldap::extract(&bind) else {
+            panic!("no bind");
+        };
+        assert_eq!(bind.domain.text(&mut [0; rp_ldap::MAX_DOMAIN]), Some(NAME));
+    }
+
+    #[test]
+    fn a_question_and_its_answer_have_200_octets() {
+        for id in [2, 200, 1 << 20] {
+            let question = question(id);
+            assert_eq!((question.len(), answer(&question).unwrap().len()), (SMALL, SMALL));
+        }
+    }
 }

@@ -46,7 +46,7 @@ impl Load<'_> {
         let client = self.client(false)?;
         client.prime().await?;
         let frame = if direction == Direction::Down { ldap::entry() } else { ldap::add() };
-        let frames = frame.per_megabytes(f64::from(megabytes) / f64::from(BULK_CONNECTIONS));
+        let frames = frame.count_for(u64::from(megabytes) * 1_000_000 / u64::from(BULK_CONNECTIONS));
         let moved = f64::from(BULK_CONNECTIONS) * frame.megabytes(frames);
         let mut wires = Vec::new();
         for number in 0..BULK_CONNECTIONS {
