@@ -52,10 +52,14 @@ pub async fn connect(
 ) -> Result<Stream, Unreachable> {
     let mut failed = Unreachable { timed_out: false, last: None, attempts: String::new() };
     for target in &destination.host.targets {
-        let addresses = match resolver.resolve(target).await {
-            Ok(addresses) => addresses,
-            Err(error) => {
+        let addresses = match timeout(limits.connect, resolver.resolve(target)).await {
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(error)) => {
                 failed.note(target, &error, false);
+                continue;
+            }
+            Err(_) => {
+                failed.note(target, &"no address within limits.connect", true);
                 continue;
             }
         };
@@ -126,7 +130,7 @@ pub fn prepare(socket: &SockRef<'_>, protocol: Protocol, keepalive: &Keepalive) 
         Protocol::Http => (keepalive.http, PROBES_APART),
     };
     if after.is_zero() {
-        return Ok(());
+        return socket.set_keepalive(false);
     }
     let probes = TcpKeepalive::new().with_time(after).with_interval(apart).with_retries(PROBES);
     socket.set_tcp_keepalive(&probes)

@@ -11,21 +11,27 @@ pub mod cli;
 pub mod config;
 mod connect;
 pub mod guard;
+mod handshakes;
 mod housekeeping;
 mod limits;
+pub mod listeners;
+mod log_file;
 pub mod logging;
 pub mod outcome;
 mod parked;
 mod paths;
+mod places;
 pub mod protocol;
 mod proxy_protocol;
 mod rejects;
+pub mod reload;
 mod scratch;
 pub mod server;
 mod session;
 mod state;
 pub mod store;
 mod stream;
+mod systemd;
 pub mod tls;
 
 /// What the README shows is true.

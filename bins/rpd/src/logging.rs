@@ -2,47 +2,100 @@
 
 use std::{
     fmt,
-    io::IsTerminal,
-    sync::atomic::{AtomicBool, Ordering},
+    io::{self, IsTerminal},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
 use rp_guard::{Entry, Key, Kind, Origin, Verdict};
 use rp_route::leg::{Leg, Transport};
 use tracing::{Level, debug, info, level_filters::LevelFilter, warn};
-use tracing_subscriber::{Layer, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer, layer::SubscriberExt, registry::LookupSpan, reload, util::SubscriberInitExt,
+};
 
 use crate::{
     config::{self, Format, Log},
     guard::{Refusing, event_words, time_text},
+    log_file,
     outcome::{Cause, End, Facts, Observation, Reason, Record, Refusal},
     protocol::Protocol,
 };
 
-/// Sends the log to standard error, as the configuration says. Only the first call counts.
-pub fn start(log: &Log) {
-    let level = match log.level {
-        config::Level::Error => LevelFilter::from(Level::ERROR),
+/// Begins to log, as the configuration says. Only the first call counts.
+///
+/// # Errors
+/// `log.file` cannot be written.
+pub fn start(log: &Log) -> io::Result<()> {
+    let prepared = Prepared::new(log)?;
+    let (filter, level) = reload::Layer::new(prepared.level);
+    let (lines, layer) = reload::Layer::new(layer(log));
+    if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
+        let change: Change = Box::new(move |log| {
+            // Nobody to tell where the log itself is gone.
+            let _ = (level.reload(filter_of(log)), layer.reload(self::layer(log)));
+        });
+        let _ = CHANGE.set(change);
+    }
+    prepared.apply();
+    Ok(())
+}
+
+/// What a change of the log needs, had before anything is changed.
+pub struct Prepared {
+    log: Log,
+    level: LevelFilter,
+    output: Option<log_file::LogFile>,
+}
+
+impl Prepared {
+    /// Opens the file, if lines go to one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn new(log: &Log) -> io::Result<Self> {
+        let output = log.file.as_deref().map(log_file::LogFile::open).transpose()?;
+        Ok(Self { log: log.clone(), level: filter_of(log), output })
+    }
+
+    /// Logs so from now on, if this process logs at all.
+    pub fn apply(self) {
+        let Some(change) = CHANGE.get() else { return };
+        JSON.store(self.log.format == Format::Json, Ordering::Relaxed);
+        log_file::replace(self.output);
+        change(&self.log);
+    }
+}
+
+type Change = Box<dyn Fn(&Log) + Send + Sync>;
+
+static CHANGE: OnceLock<Change> = OnceLock::new();
+
+fn filter_of(log: &Log) -> LevelFilter {
+    match log.level {
+        config::Level::Error => Level::ERROR.into(),
         config::Level::Warn => Level::WARN.into(),
         config::Level::Info => Level::INFO.into(),
         config::Level::Debug => Level::DEBUG.into(),
         config::Level::Trace => Level::TRACE.into(),
-    };
-    JSON.store(log.format == Format::Json, Ordering::Relaxed);
-    let _ = tracing_subscriber::registry().with(layer(log.format).with_filter(level)).try_init();
+    }
 }
 
-fn layer<S>(format: Format) -> Box<dyn Layer<S> + Send + Sync>
+fn layer<S>(log: &Log) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| log_file::Output).with_target(false);
     // systemd sets this for services whose output goes to the journal, which has time stamps of its own.
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    match format {
+    let journal = log.file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some();
+    let terminal = log.file.is_none() && io::stderr().is_terminal();
+    match log.format {
         Format::Json => Box::new(lines.json().flatten_event(true)),
         Format::Auto if journal => Box::new(lines.with_ansi(false).without_time()),
-        Format::Auto | Format::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal())),
+        Format::Auto | Format::Text => Box::new(lines.with_ansi(terminal)),
     }
 }
 

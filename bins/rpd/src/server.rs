@@ -1,23 +1,23 @@
 //! Listeners, workers, and the two ends of every connection: admitting it, and telling what became of it.
 
 use std::{
-    fmt, io,
+    fmt, io, mem,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
 use rp_guard::Verdict;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime,
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
+    sync::{oneshot, watch},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tracing::{error, warn};
@@ -25,15 +25,17 @@ use tracing::{error, warn};
 use crate::{
     admin::{self, Admin},
     cancel::{Cancel, Request},
-    config::{Config, Listener, Place, Runtime},
-    connect,
+    config::{self, Config, Limits, Listener, Runtime},
     guard::{Cap, Closed, Gate},
     housekeeping::Housekeeping,
+    listeners::{Inherited, ListenError, Listeners},
     logging::{self, Judged},
     outcome::{End, Facts, Observation, Observer, Reason, Record, Refusal},
+    places::{Place, Places},
     protocol::Protocol,
     proxy_protocol,
     rejects::Rejects,
+    reload::Change,
     session::Session,
     state::{Live, State},
     store::{self, Store},
@@ -41,10 +43,8 @@ use crate::{
 
 /// A proxy at work.
 pub struct Running {
-    listeners: Vec<Listener>,
-    phase: watch::Sender<Request>,
-    workers: Vec<JoinHandle<()>>,
-    gate: Arc<Gate>,
+    control: Arc<Control>,
+    workers: Vec<thread::JoinHandle<()>>,
     // In the order in which they end.
     _admin: Option<Admin>,
     housekeeping: Housekeeping,
@@ -55,13 +55,8 @@ pub struct Running {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address cannot be listened on.
-    #[error("listen.{}: {} cannot be listened on: {error}{}", listener.kind, listener.address, remedy(error))]
-    Listen {
-        /// Which.
-        listener: Listener,
-        /// What the system says.
-        error: io::Error,
-    },
+    #[error("{0}")]
+    Listen(#[from] ListenError),
     /// What changes at run time cannot be kept.
     #[error("{0}")]
     Store(#[from] store::OpenError),
@@ -73,73 +68,75 @@ pub enum StartError {
     Worker(#[from] io::Error),
 }
 
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            " (another program has this port: stop it, or listen on another port and map it on the router)"
-        }
-        io::ErrorKind::PermissionDenied => {
-            " (ports below 1024 need CAP_NET_BIND_SERVICE or systemd's socket activation)"
-        }
-        io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
-        _ => "",
-    }
-}
-
 /// Starts the proxy: every listener is bound before any is served.
 ///
 /// # Errors
 /// The first thing that could not be had; nothing is left running then.
 pub fn start(config: Config) -> Result<Running, StartError> {
-    let workers = config.workers.or_else(|| Some(thread::available_parallelism().ok()?.get())).unwrap_or(1);
-    let first = config.listeners.iter().map(|listener| bind_first(listener, &config));
-    let mut bound = vec![first.collect::<Result<Vec<_>, _>>()?];
-    let listeners: Vec<Listener> = bound[0].iter().map(|(listener, _)| *listener).collect();
-    let sockets = if config.runtime == Runtime::Shared { 1 } else { workers };
-    for _ in 1..sockets {
-        let more = listeners.iter().map(|listener| Ok((*listener, bind(listener, true, &config)?)));
-        bound.push(more.collect::<Result<Vec<_>, StartError>>()?);
-    }
-    let (phase, _) = watch::channel(Request::None);
-    let runtime = config.runtime;
+    start_with(config, Vec::new())
+}
+
+/// The same with listening sockets that are there already.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, StartError> {
+    let cores = config.workers.or_else(|| Some(thread::available_parallelism().ok()?.get())).unwrap_or(1);
+    let (runtime, workers) = (config.runtime, if config.runtime == Runtime::Shared { 1 } else { cores });
+    let listeners = Listeners::new(workers, inherited).changed(&config.listeners, config.backlog)?;
+    listeners.prepare(&config.limits.keepalive);
     let gate = Arc::new(Gate::new(&config.guard));
     let store = config.state_directory.as_deref().map(|folder| Store::open(folder, &gate)).transpose()?;
     let store = store.map(Arc::new);
-    let admin = match &config.admin.socket {
-        Place::At(path) => Some(Admin::start(path, &config.admin, &gate, store.as_ref())?),
-        Place::Usual | Place::Nowhere => None,
+    let control = Control {
+        server: Arc::new(Server::new(config, gate)),
+        listeners: watch::Sender::new(listeners),
+        phase: watch::Sender::new(Request::None),
+        beat: watch::Sender::new(0),
+        answered: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+        changing: Mutex::default(),
     };
-    let server = Arc::new(Server::new(config, gate.clone()));
-    let housekeeping = Housekeeping::start(server.gate.clone(), server.rejects.clone())?;
+    let control = Arc::new(control);
+    let config = &control.state().config;
+    let admin = match &config.admin.socket {
+        config::Place::At(path) => Some(Admin::start(path, &config.admin, &control, store.as_ref())?),
+        config::Place::Usual | config::Place::Nowhere => None,
+    };
+    let housekeeping = Housekeeping::start(control.server.gate.clone(), control.server.rejects.clone())?;
     let mut threads = Vec::new();
-    for (index, sockets) in bound.into_iter().enumerate() {
+    for index in 0..workers {
         let runtime = match runtime {
             Runtime::PerCore => runtime::Builder::new_current_thread().enable_all().build()?,
             Runtime::Shared => {
-                runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?
+                runtime::Builder::new_multi_thread().worker_threads(cores).enable_all().build()?
             }
         };
-        let (server, phase) = (server.clone(), phase.subscribe());
+        let control = control.clone();
         let thread = thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(thread.spawn(move || runtime.block_on(worker(server, sockets, phase)))?);
+        threads.push(thread.spawn(move || runtime.block_on(worker(control, index)))?);
     }
-    Ok(Running { listeners, phase, workers: threads, gate, _admin: admin, housekeeping, _store: store })
+    Ok(Running { control, workers: threads, _admin: admin, housekeeping, _store: store })
 }
 
 impl Running {
     /// The listeners with the ports that they really have.
-    pub fn listeners(&self) -> &[Listener] {
-        &self.listeners
+    pub fn listeners(&self) -> Vec<Listener> {
+        self.control.listeners.borrow().listeners()
     }
 
     /// Who is let in, and who is shut out.
     pub fn gate(&self) -> &Arc<Gate> {
-        &self.gate
+        &self.control.server.gate
+    }
+
+    /// By which it is changed while it runs.
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
     }
 
     /// A handle to end it from elsewhere.
     pub fn stop(&self) -> Stop {
-        Stop(self.phase.clone())
+        Stop(self.control.clone())
     }
 
     /// Waits for the end that [`Stop::drain`] or [`Stop::close`] began.
@@ -154,8 +151,8 @@ impl Running {
 }
 
 /// Ends a proxy.
-#[derive(Clone, Debug)]
-pub struct Stop(watch::Sender<Request>);
+#[derive(Clone)]
+pub struct Stop(Arc<Control>);
 
 impl Stop {
     /// Stops accepting, lets exchanges end, and closes what is left after `limits.drain`.
@@ -169,11 +166,84 @@ impl Stop {
     }
 
     fn ask(&self, request: Request) {
-        self.0.send_if_modified(|phase| {
+        let _one_at_a_time = lock(&self.0.changing);
+        self.0.phase.send_if_modified(|phase| {
             let more = *phase < request;
             *phase = request.max(*phase);
             more
         });
+        // What is not accepted by now is refused, or waits for the next process where the sockets are not ours.
+        self.0.listeners.send_replace(Listeners::default());
+    }
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// An address cannot be listened on.
+    #[error("{0}")]
+    Listen(#[from] ListenError),
+    /// The proxy ends.
+    #[error("the proxy is shutting down")]
+    Ending,
+}
+
+/// Changes a proxy that runs, and asks how it does.
+pub struct Control {
+    server: Arc<Server>,
+    listeners: watch::Sender<Listeners>,
+    phase: watch::Sender<Request>,
+    beat: watch::Sender<u64>,
+    /// The last beat that each worker has felt.
+    answered: Box<[AtomicU64]>,
+    /// One change at a time.
+    changing: Mutex<()>,
+}
+
+impl Control {
+    /// Puts another configuration in force, whole or not at all: new addresses are bound first, and once they are
+    /// nothing can fail any more. Whatever is open stays open.
+    ///
+    /// # Errors
+    /// An address cannot be listened on, or the end has begun.
+    pub fn change(&self, config: Config) -> Result<Change, ChangeError> {
+        let _one_at_a_time = lock(&self.changing);
+        if *self.phase.borrow() != Request::None {
+            return Err(ChangeError::Ending);
+        }
+        let listeners = self.listeners.borrow().changed(&config.listeners, config.backlog)?;
+        listeners.prepare(&config.limits.keepalive);
+        let state = State::build(config, Some(&self.server.live.now()));
+        let former = self.server.live.replace(state);
+        let config = &self.server.live.now().config;
+        self.server.places.resize(capacity(&config.limits));
+        self.server.gate.reconfigure(&config.guard);
+        let change = Change::between(&former.config, config, &self.listeners(), &listeners.listeners());
+        self.listeners.send_replace(listeners);
+        Ok(change)
+    }
+
+    /// The state in force.
+    pub fn state(&self) -> Arc<State> {
+        self.server.live.now().clone()
+    }
+
+    /// Who is let in, and who is shut out.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.server.gate
+    }
+
+    /// Where it listens.
+    pub fn listeners(&self) -> Vec<Listener> {
+        self.listeners.borrow().listeners()
+    }
+
+    /// Whether every worker has answered since this was asked before.
+    pub fn is_alive(&self) -> bool {
+        let last = *self.beat.borrow();
+        let answered = self.answered.iter().all(|answered| answered.load(Ordering::Relaxed) >= last);
+        self.beat.send_replace(last + 1);
+        answered
     }
 }
 
@@ -183,32 +253,22 @@ struct Server {
     rejects: Arc<Rejects>,
     next_id: AtomicU64,
     /// One a connection that is served: at the cap, accepting stops.
-    permits: Arc<Semaphore>,
-    capacity: u32,
+    places: Arc<Places>,
 }
 
 impl Server {
     fn new(config: Config, gate: Arc<Gate>) -> Self {
-        let capacity =
-            config.limits.max_connections.as_ref().map_or_else(default_capacity, |most| *most.get_ref());
         Self {
-            live: Live::new(State::build(config)),
+            places: Arc::new(Places::new(capacity(&config.limits))),
+            live: Live::new(State::build(config, None)),
             gate,
             rejects: Arc::default(),
             next_id: AtomicU64::new(1),
-            permits: Arc::new(Semaphore::new(capacity as usize)),
-            capacity,
         }
     }
 
     /// Takes a new connection in, or closes it at once, without a word, before TLS.
-    fn admit(
-        self: &Arc<Self>,
-        socket: TcpStream,
-        source: SocketAddr,
-        listener: Listener,
-        permit: OwnedSemaphorePermit,
-    ) {
+    fn admit(self: &Arc<Self>, socket: TcpStream, source: SocketAddr, listener: Listener, place: Place) {
         let state = self.live.now();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let destination = arrived_at(&socket, &listener);
@@ -221,7 +281,7 @@ impl Server {
             self.finish(&facts, &Record::default(), &closed.into());
             return;
         }
-        let entry = Entry { server: self.clone(), id, _permit: permit };
+        let entry = Entry { server: self.clone(), id, _place: place };
         let (live, observer): (_, Arc<dyn Observer>) = (self.live.clone(), self.clone());
         // Made here and used where it lies: what a task moves once more inside, it holds twice for all its life.
         let mut session =
@@ -264,11 +324,6 @@ impl Server {
         let source = self.gate.guard.key(facts.source.ip());
         Judged { verdict, untold: self.rejects.note(source, refusal.reason, Instant::now()) }
     }
-
-    /// Waits until the last connection is gone.
-    async fn emptied(&self) {
-        let _ = self.permits.acquire_many(self.capacity).await;
-    }
 }
 
 impl Observer for Server {
@@ -299,7 +354,7 @@ impl From<Closed> for End {
 struct Entry {
     server: Arc<Server>,
     id: u64,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Entry {
@@ -350,42 +405,108 @@ fn arrived_at(socket: &TcpStream, listener: &Listener) -> SocketAddr {
     known.or_else(|| socket.local_addr().ok()).unwrap_or(listener.address)
 }
 
-/// One worker: accepts until told to stop, then waits for its connections.
-async fn worker(
-    server: Arc<Server>,
-    sockets: Vec<(Listener, std::net::TcpListener)>,
-    mut phase: watch::Receiver<Request>,
-) {
-    let mut accepting = JoinSet::new();
-    for (listener, socket) in sockets {
-        match TcpListener::from_std(socket) {
-            Ok(socket) => {
-                accepting.spawn(accept(server.clone(), listener, socket));
-            }
-            Err(error) => error!(listener = %listener.kind, %error, "a listener could not be started"),
-        }
-    }
-    let _ = phase.wait_for(|phase| *phase >= Request::Drain).await;
-    accepting.shutdown().await;
-    server.gate.registry.ask_all(Request::Drain);
-    tokio::select! {
-        () = server.emptied() => return,
-        _ = phase.wait_for(|phase| *phase == Request::Close) => {}
-        () = sleep(server.live.now().config.limits.drain) => {}
-    }
-    server.gate.registry.ask_all(Request::Close);
-    let _ = timeout(LAST_WORDS, server.emptied()).await;
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(server: Arc<Server>, listener: Listener, socket: TcpListener) {
+/// One worker: accepts until told to stop, then waits for its connections.
+async fn worker(control: Arc<Control>, index: usize) {
+    tokio::spawn(answer(control.clone(), index));
+    let server = &control.server;
+    let (mut phase, mut listeners) = (control.phase.subscribe(), control.listeners.subscribe());
+    let mut accepting = Accepting::default();
+    loop {
+        accepting.follow(server, &listeners.borrow_and_update(), index);
+        tokio::select! {
+            _ = phase.wait_for(|phase| *phase >= Request::Drain) => break,
+            _ = listeners.changed() => {}
+        }
+    }
+    accepting.end().await;
+    server.gate.registry.ask_all(Request::Drain);
+    let drain = server.live.now().config.limits.drain;
+    tokio::select! {
+        () = server.places.all_free() => return,
+        _ = phase.wait_for(|phase| *phase == Request::Close) => {}
+        () = sleep(drain) => {}
+    }
+    server.gate.registry.ask_all(Request::Close);
+    let _ = timeout(LAST_WORDS, server.places.all_free()).await;
+}
+
+/// Feels every beat, for as long as the worker does anything.
+async fn answer(control: Arc<Control>, index: usize) {
+    let mut beat = control.beat.subscribe();
+    while beat.changed().await.is_ok() {
+        control.answered[index].store(*beat.borrow_and_update(), Ordering::Relaxed);
+    }
+}
+
+/// What one worker accepts on.
+#[derive(Default)]
+struct Accepting(Vec<Accept>);
+
+struct Accept {
+    listener: Listener,
+    socket: Arc<std::net::TcpListener>,
+    /// Dropped to end it.
+    _going_on: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Accepting {
+    /// Goes on with the listeners that are kept, ends the others, and begins with the new ones.
+    fn follow(&mut self, server: &Arc<Server>, listeners: &Listeners, worker: usize) {
+        let mut former = mem::take(&mut self.0);
+        for (listener, socket) in listeners.of(worker) {
+            let same = |known: &Accept| known.listener == listener && Arc::ptr_eq(&known.socket, socket);
+            match former.iter().position(same) {
+                Some(at) => self.0.push(former.swap_remove(at)),
+                None => match socket.try_clone().and_then(TcpListener::from_std) {
+                    Ok(own) => {
+                        let (_going_on, end) = oneshot::channel();
+                        let task = tokio::spawn(accept(server.clone(), listener, own, end));
+                        self.0.push(Accept { listener, socket: socket.clone(), _going_on, task });
+                    }
+                    Err(error) => {
+                        error!(listener = %listener.kind, %error, "a listener could not be started");
+                    }
+                },
+            }
+        }
+    }
+
+    /// Waits until the sockets are closed.
+    async fn end(self) {
+        for Accept { _going_on, task, .. } in self.0 {
+            drop(_going_on);
+            let _ = task.await;
+        }
+    }
+}
+
+async fn accept(
+    server: Arc<Server>,
+    listener: Listener,
+    socket: TcpListener,
+    mut end: oneshot::Receiver<()>,
+) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        match socket.accept().await {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            _ = &mut end => break,
+        };
+        match accepted {
             Ok((stream, source)) => {
                 pause = SHORTEST_PAUSE;
                 // At the cap this one waits here, and those behind it in the backlog.
-                let Ok(permit) = server.permits.clone().acquire_owned().await else { return };
-                server.admit(stream, source, listener, permit);
+                let place = tokio::select! {
+                    biased;
+                    place = server.places.take() => place,
+                    _ = &mut end => return,
+                };
+                server.admit(stream, source, listener, place);
             }
             Err(error) => {
                 // Out of files, most likely. The connection stays in the backlog, so trying at once would spin.
@@ -395,6 +516,16 @@ async fn accept(server: Arc<Server>, listener: Listener, socket: TcpListener) {
             }
         }
     }
+    // Whoever is in the queue thinks that he is connected.
+    let _ = socket.into_std().map(|socket| accept_waiting(&server, listener, &socket));
+}
+
+fn accept_waiting(server: &Arc<Server>, listener: Listener, socket: &std::net::TcpListener) {
+    while let Ok((stream, source)) = socket.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        let (Ok(stream), Some(place)) = (stream, server.places.try_take()) else { return };
+        server.admit(stream, source, listener, place);
+    }
 }
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
@@ -403,38 +534,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// For connections that were told to close.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The first socket of a listener. Workers share its port by `SO_REUSEPORT`, with which a second proxy of the same user
-/// would silently take half of the connections; so a port of ours is bound once without it before. A port that the
-/// system chooses nobody else has.
-fn bind_first(listener: &Listener, config: &Config) -> Result<(Listener, std::net::TcpListener), StartError> {
-    if listener.address.port() != 0 {
-        drop(bind(listener, false, config)?);
-    }
-    let socket = bind(listener, true, config)?;
-    let address = socket.local_addr().map_err(|error| StartError::Listen { listener: *listener, error })?;
-    Ok((Listener { address, ..*listener }, socket))
-}
-
-fn bind(listener: &Listener, shared: bool, config: &Config) -> Result<std::net::TcpListener, StartError> {
-    let bind = || {
-        let socket = Socket::new(Domain::for_address(listener.address), Type::STREAM, None)?;
-        if listener.address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(shared)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&listener.address.into())?;
-        // What is accepted inherits this.
-        connect::prepare(&SockRef::from(&socket), listener.kind.protocol, &config.limits.keepalive)?;
-        socket.listen(i32::from(config.backlog))?;
-        Ok(socket.into())
+/// Unless it is configured: 40 % of the open files, of which every connection takes two; at most 50,000.
+fn capacity(limits: &Limits) -> u32 {
+    let default = || {
+        let files = crate::limits::raise_open_files();
+        u32::try_from(files * 2 / 5).unwrap_or(u32::MAX).clamp(16, 50_000)
     };
-    bind().map_err(|error| StartError::Listen { listener: *listener, error })
-}
-
-/// 40 % of the open files, of which every connection takes two; at most 50,000.
-fn default_capacity() -> u32 {
-    let files = crate::limits::raise_open_files();
-    u32::try_from(files * 2 / 5).unwrap_or(u32::MAX).clamp(16, 50_000)
+    limits.max_connections.as_ref().map_or_else(default, |most| *most.get_ref())
 }

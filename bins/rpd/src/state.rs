@@ -4,13 +4,14 @@ use std::{hash::RandomState, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use rp_route::{leg::Transport, table::Table};
+use rustls::ServerConfig;
 use rustls_pki_types::ServerName;
-use tokio::sync::Semaphore;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
     config::{Config, Elsewhere, Host, Target},
     connect::Resolver,
+    handshakes::Handshakes,
     parked::Parked,
     protocol::{Kind, PerProtocol, Protocol},
     tls,
@@ -31,6 +32,11 @@ impl Live {
     pub fn now(&self) -> Guard<Arc<State>> {
         self.0.load()
     }
+
+    /// Puts another one in force, and returns the one that was.
+    pub fn replace(&self, state: State) -> Arc<State> {
+        self.0.swap(Arc::new(state))
+    }
 }
 
 /// What sessions work with.
@@ -41,8 +47,8 @@ pub struct State {
     pub resolver: Resolver,
     /// Connections to targets that wait for another request.
     pub parked: Arc<Parked>,
-    /// One permit a TLS handshake in progress, over all workers.
-    pub handshakes: Arc<Semaphore>,
+    /// Places for TLS handshakes.
+    pub handshakes: Arc<Handshakes>,
     /// For tags and the like, which nobody should foresee. A connection has the same all its life.
     pub random: RandomState,
     tables: PerProtocol<Table<Arc<Destination>>>,
@@ -90,8 +96,9 @@ impl Destination {
 }
 
 impl State {
-    /// Builds everything; nothing can fail here that was not told when the configuration was read.
-    pub fn build(config: Config) -> Self {
+    /// Builds everything; nothing can fail here that was not told when the configuration was read. What must not
+    /// change while a connection lives goes on from the former state.
+    pub fn build(config: Config, former: Option<&Self>) -> Self {
         let mut tables = PerProtocol::new(Protocol::ALL.map(|_| Table::new()));
         for host in &config.hosts {
             let destination = Arc::new(Destination::new(&config, host.clone()));
@@ -101,12 +108,15 @@ impl State {
         }
         let kinds = Kind::all().filter(|kind| kind.transport == Transport::Tls);
         let acceptors =
-            kinds.filter_map(|kind| Some((kind, tls::server_config(&config, kind)?.into()))).collect();
+            kinds.filter_map(|kind| Some((kind, server_config(&config, kind, former)?.into()))).collect();
+        let most = config.limits.handshakes;
+        let handshakes =
+            former.map(|former| former.handshakes.clone()).filter(|former| former.most() == most);
         Self {
             resolver: Resolver::default(),
             parked: Arc::default(),
-            random: RandomState::new(),
-            handshakes: Arc::new(Semaphore::new(config.limits.handshakes as usize)),
+            random: former.map_or_else(RandomState::new, |former| former.random.clone()),
+            handshakes: handshakes.unwrap_or_else(|| Arc::new(Handshakes::new(most))),
             tables,
             acceptors,
             config,
@@ -122,6 +132,12 @@ impl State {
     pub fn acceptor(&self, kind: Kind) -> Option<&TlsAcceptor> {
         self.acceptors.iter().find(|(of, _)| *of == kind).map(|(_, acceptor)| acceptor)
     }
+}
+
+/// With the keys of the former one, so that clients resume their sessions.
+fn server_config(config: &Config, kind: Kind, former: Option<&State>) -> Option<Arc<ServerConfig>> {
+    let tickets = former.and_then(|former| Some(former.acceptor(kind)?.config().ticketer.clone()));
+    tls::server_config(config, kind, tickets)
 }
 
 fn connector(config: &Config, host: &Host) -> Option<TlsConnector> {

@@ -6,6 +6,7 @@
 mod answer;
 mod audit;
 mod lists;
+mod reload;
 mod requests;
 mod same_origin;
 
@@ -32,7 +33,7 @@ use tokio::{
 };
 use tracing::{error, info};
 
-use crate::{config, guard::Gate, store::Store};
+use crate::{config, guard::Gate, server::Control, store::Store};
 use audit::Audit;
 
 /// The service, until this is dropped.
@@ -63,6 +64,7 @@ fn remedy(error: &io::Error) -> &'static str {
 
 /// What the routes work with.
 struct Desk {
+    control: Arc<Control>,
     gate: Arc<Gate>,
     store: Option<Arc<Store>>,
     audit: Audit,
@@ -76,13 +78,14 @@ impl Admin {
     pub fn start(
         path: &Path,
         config: &config::Admin,
-        gate: &Arc<Gate>,
+        control: &Arc<Control>,
         store: Option<&Arc<Store>>,
     ) -> Result<Self, StartError> {
         let failed = |error| StartError { path: path.to_owned(), error };
         let listener = listen(path, config).map_err(failed)?;
         let desk = Desk {
-            gate: gate.clone(),
+            control: control.clone(),
+            gate: control.gate().clone(),
             store: store.cloned(),
             audit: Audit::new(store.map(|store| store.folder())),
         };
@@ -163,6 +166,7 @@ fn routes(desk: Arc<Desk>) -> Router {
         .route("/lists/{network}", patch(lists::amend).delete(lists::remove))
         .route("/lists/{network}/flip", post(lists::flip))
         .route("/addresses/{network}", delete(lists::forget))
+        .route("/reload", post(reload::reload))
         .route("/requests/top", get(requests::top));
     Router::new()
         .nest("/api/v1", api)

@@ -7,6 +7,7 @@ pub mod demo;
 mod guard;
 mod init;
 mod probe;
+mod reload;
 mod run;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ enum Command {
     Cert(cert::Cert),
     Probe(probe::Probe),
     Guard(guard::Guard),
+    Reload(reload::Reload),
 }
 
 impl Cli {
@@ -43,6 +45,7 @@ impl Cli {
             Command::Cert(cert) => cert.run(),
             Command::Probe(probe) => probe.run(),
             Command::Guard(guard) => guard.run(),
+            Command::Reload(reload) => reload.run(),
         }
     }
 }

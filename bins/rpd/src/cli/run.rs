@@ -1,19 +1,22 @@
 //! `rpd run`: the proxy.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
+    time::{Instant, interval, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::DEFAULT_CONFIG;
 use crate::{
     config::Config,
-    logging, paths,
-    server::{self, Running},
+    log_file, logging, paths,
+    reload::{FilesSeen, files_now, reload},
+    server::{self, Control, Running, StartError, Stop},
+    systemd,
 };
 
 /// Run the proxy.
@@ -37,14 +40,18 @@ impl Run {
         };
         eprint!("{warnings}");
         let config = paths::usual(config);
-        logging::start(&config.log);
+        if let Err(error) = logging::start(&config.log) {
+            eprintln!("error: log.file: {error}");
+            return ExitCode::FAILURE;
+        }
         for host in &config.hosts {
             info!(line = host.line, comment = host.comment, "host {} at {}", host.label(), host.targets[0]);
         }
         if config.listeners.is_empty() {
             warn!("nothing is listened on: [listen] names no port");
         }
-        let running = match server::start(config) {
+        let started = systemd::sockets().map_err(StartError::from);
+        let running = match started.and_then(|sockets| server::start_with(config, sockets)) {
             Ok(running) => running,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -59,27 +66,96 @@ impl Run {
     }
 }
 
-/// Serves until SIGTERM or SIGINT, then drains; a second one closes at once.
+/// Serves until SIGTERM or SIGINT, then drains; a second one closes at once. Meanwhile SIGHUP reloads, SIGUSR1 opens the
+/// log anew, certificates are watched, and systemd hears that all is well.
 pub(super) fn until_signalled(running: Running) {
-    let stop = running.stop();
+    let (stop, control) = (running.stop(), running.control().clone());
     let thread = std::thread::Builder::new().name("signals".to_owned());
     let started = runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
-        let waiting = async move {
-            let (mut terminate, mut interrupt) =
-                (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            info!("shutting down: open connections may end; a second signal closes them at once");
-            stop.drain();
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            stop.close();
-            io::Result::Ok(())
-        };
-        thread.spawn(move || runtime.block_on(waiting))
+        thread.spawn(move || {
+            if let Err(error) = runtime.block_on(attend(&stop, &control)) {
+                warn!(%error, "signals cannot be waited for: the proxy runs until it is killed");
+            }
+        })
     });
     if let Err(error) = started {
         warn!(%error, "signals cannot be waited for: the proxy runs until it is killed");
     }
     running.join();
+    info!("ended");
 }
+
+/// What comes from outside while the proxy runs. Nothing else runs on this thread, so it may wait for files.
+async fn attend(stop: &Stop, control: &Control) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut hangup, mut user) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
+    let mut pulse = interval(systemd::pulse().unwrap_or(RARELY));
+    let mut watch = Watch::new(control);
+    let mut ending = false;
+    systemd::ready("running");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => ending = end(stop, "SIGTERM", ending),
+            _ = interrupt.recv() => ending = end(stop, "SIGINT", ending),
+            _ = hangup.recv() => {
+                // The log has heard of whatever came of it.
+                let _ = reload(control);
+            }
+            _ = user.recv() => match log_file::reopen() {
+                Ok(()) => info!("SIGUSR1: the log is opened anew"),
+                Err(error) => error!(%error, "SIGUSR1: the log cannot be opened anew, and goes on as before"),
+            },
+            _ = pulse.tick() => if control.is_alive() { systemd::alive() },
+            () = sleep_until(watch.next) => watch.look(control),
+        }
+    }
+}
+
+/// Drains, or the second time closes.
+fn end(stop: &Stop, signal: &str, again: bool) -> bool {
+    if again {
+        info!("{signal} again: open connections are closed");
+        stop.close();
+    } else {
+        info!("{signal}: shutting down, open connections may end; a second signal closes them at once");
+        systemd::stopping("waiting for open connections");
+        stop.drain();
+    }
+    true
+}
+
+/// Looks now and then whether certificates have changed.
+struct Watch {
+    seen: FilesSeen,
+    next: Instant,
+}
+
+impl Watch {
+    fn new(control: &Control) -> Self {
+        let mut watch = Self { seen: files_now(&control.state().config), next: Instant::now() };
+        watch.wait(control);
+        watch
+    }
+
+    fn look(&mut self, control: &Control) {
+        let state = control.state();
+        let now = files_now(&state.config);
+        if !state.config.tls.watch.is_zero() && now != self.seen {
+            info!("certificates or keys have changed");
+            // A pair may be half written: then the next change is another reason to try.
+            let _ = reload(control);
+        }
+        self.seen = now;
+        self.wait(control);
+    }
+
+    fn wait(&mut self, control: &Control) {
+        let watch = control.state().config.tls.watch;
+        self.next = Instant::now() + if watch.is_zero() { RARELY } else { watch };
+    }
+}
+
+/// For what is not wanted at the moment, and may be after a reload.
+const RARELY: Duration = Duration::from_secs(60);
 
 const BAD_CONFIGURATION: u8 = 78;

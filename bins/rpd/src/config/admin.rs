@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Where, and for whom.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
     pub socket: Place,
     /// Permissions of the socket.

@@ -6,15 +6,17 @@ use super::{
     Config,
     file::File,
     listen::Listener,
+    log::Log,
     outline::Outline,
     report::{Finding, Severity, line_and_column},
-    tls::Tls,
+    tls::{Tls, files},
 };
 use crate::protocol::Kind;
 
 /// Judges the meaning of `file`, then loads the files it names. Without a configuration the findings hold
 /// at least one error; with one they are warnings.
-pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, Vec<Finding>) {
+pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec<Finding>) {
+    let folder = path.parent().unwrap_or(Path::new(""));
     let mut check = Check { findings: Vec::new(), text, folder };
     let (listeners, request_client_certificate) = check.meaning(&file);
     let proxies = check.proxies(&file.listen, &listeners);
@@ -31,16 +33,25 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
         None => certificates.first().map(|certificate| certificate.key.clone()),
     };
     let trust_list = check.trust_list(&file.tls.trust_list);
+    let files = files(&file, folder);
     let rows = file.host.into_iter().filter(|row| row.get_ref().enabled);
     let hosts = rows.map(|row| Arc::new(check.host(row, &file.sip))).collect();
     if check.failed() {
         return (None, check.findings);
     }
     let config = Config {
+        path: path.to_owned(),
         listeners,
         proxies,
         backlog: file.listen.backlog,
-        tls: Tls { certificates, trust_list, request_client_certificate, min_version: file.tls.min_version },
+        tls: Tls {
+            certificates,
+            trust_list,
+            request_client_certificate,
+            min_version: file.tls.min_version,
+            watch: file.tls.watch,
+            files,
+        },
         client_key,
         ldap_requires_tls: file.ldap.require_tls,
         sip_public_address: file.sip.public_address(),
@@ -49,7 +60,7 @@ pub(super) fn check(file: File, text: &str, folder: &Path) -> (Option<Config>, V
         admin,
         state_directory: file.state_directory.map(|path| folder.join(path)),
         limits: file.limits,
-        log: file.log,
+        log: Log { file: file.log.file.map(|path| folder.join(path)), ..file.log },
         workers: file.engine.workers.map(|workers| usize::from(workers.get())),
         runtime: file.engine.runtime,
     };

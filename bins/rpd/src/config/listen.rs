@@ -174,7 +174,7 @@ fn addresses(binds: &Binds, families: &Families) -> Vec<SocketAddr> {
 }
 
 /// Whether two listening addresses cannot both be had.
-fn clash(a: SocketAddr, b: SocketAddr) -> bool {
+pub fn clash(a: SocketAddr, b: SocketAddr) -> bool {
     let overlap = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && overlap
 }

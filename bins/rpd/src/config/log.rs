@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 /// `[log]`.
@@ -14,11 +16,19 @@ pub struct Log {
     pub rejected: bool,
     pub level: Level,
     pub format: Format,
+    /// Where the lines go; none: to standard error.
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { forwarded: false, rejected: true, level: Level::default(), format: Format::default() }
+        Self {
+            forwarded: false,
+            rejected: true,
+            level: Level::default(),
+            format: Format::default(),
+            file: None,
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub use host::{Host, Service};
 pub use http::{Http, Redirect};
 pub use ldap::Ldap;
 pub use limits::{Idle, Keepalive, Limits};
+pub(crate) use listen::clash;
 pub use listen::{Listener, Proxies};
 pub use log::{Format, Level, Log};
 pub use outline::{CertificateFiles, Outline, kinds_over_tls};
@@ -54,6 +55,8 @@ pub use value::{Fingerprint, FromText, Size, Target};
 /// A whole configuration, every value checked.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file that it was read from, and will be read from again.
+    pub path: PathBuf,
     /// Where to listen, and for what.
     pub listeners: Vec<Listener>,
     /// Who may stand between the clients and these.
@@ -102,10 +105,9 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<(Self, Report), Report> {
-        let folder = path.parent().unwrap_or(Path::new(""));
         let report = |findings| Report::new(path, text, findings);
         let file = read::read(text).map_err(report)?;
-        match check::check(file, text, folder) {
+        match check::check(file, text, path) {
             (Some(config), warnings) => Ok((config, report(warnings))),
             (None, findings) => Err(report(findings)),
         }

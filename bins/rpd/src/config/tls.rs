@@ -2,14 +2,24 @@
 
 #![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use rp_route::{leg::Transport, name::Name};
 use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{check::Check, file::File, listen::Listener, report::Finding, value::Text};
+use super::{
+    check::Check,
+    file::File,
+    listen::Listener,
+    report::Finding,
+    value::{Text, text},
+};
 use crate::{
     protocol::Kind,
     tls::{self, Certificate, TrustList},
@@ -26,6 +36,10 @@ pub struct Tls {
     pub request_client_certificate: Vec<Kind>,
     /// The oldest version spoken.
     pub min_version: TlsVersion,
+    /// How often to look whether `files` have changed; zero: never.
+    pub watch: Duration,
+    /// All files with certificates and keys, also those for targets.
+    pub files: Vec<PathBuf>,
 }
 
 /// `[tls]`: what this proxy shows, to clients and to targets.
@@ -37,6 +51,8 @@ pub struct TlsTable {
     pub request_client_certificate: Vec<Spanned<String>>,
     pub min_version: TlsVersion,
     pub client: Option<Spanned<ClientCertificate>>,
+    #[serde(deserialize_with = "text")]
+    pub watch: Duration,
 }
 
 impl Default for TlsTable {
@@ -48,6 +64,7 @@ impl Default for TlsTable {
             request_client_certificate: asked.into(),
             min_version: TlsVersion::default(),
             client: None,
+            watch: Duration::ZERO,
         }
     }
 }
@@ -80,6 +97,16 @@ pub enum TlsVersion {
     Tls12,
     #[serde(rename = "1.3")]
     Tls13,
+}
+
+/// All files with certificates and keys that a configuration names.
+pub(super) fn files(file: &File, folder: &Path) -> Vec<PathBuf> {
+    let own = file.tls.certificate.iter().flat_map(|row| [&row.get_ref().certificate, &row.get_ref().key]);
+    let shown = file.tls.client.iter().flat_map(|row| [&row.get_ref().certificate, &row.get_ref().key]);
+    let hosts = file.host.iter().map(Spanned::get_ref).filter(|row| row.enabled);
+    let trusted = hosts.flat_map(|row| &row.tls).flat_map(|tls| &tls.get_ref().trust);
+    let all = own.chain(shown).chain(&file.tls.trust_list).chain(trusted);
+    all.map(|path| folder.join(path.get_ref())).collect()
 }
 
 impl Check<'_> {

@@ -127,7 +127,7 @@ impl Session {
         let handshake = async {
             // Whoever has not even said hello takes no place from others.
             let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-            let _permit = state.handshakes.acquire().await;
+            let _place = state.handshakes.begin(self.facts.source.ip()).await;
             hello.into_stream(acceptor.config().clone()).await
         };
         let stream = tokio::select! {
@@ -232,7 +232,7 @@ mod tests {
                 via: None,
                 accepted: Instant::now(),
             },
-            live: Live::new(State::build(config)),
+            live: Live::new(State::build(config, None)),
             record: Record::default(),
             cancel: Arc::new(Cancel::new()),
             observer: Arc::new(Nobody),

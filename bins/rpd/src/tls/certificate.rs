@@ -98,6 +98,12 @@ pub fn names(der: &[u8]) -> Vec<String> {
     names
 }
 
+/// Whose a certificate is, as text.
+pub fn subject(der: &[u8]) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(certificate.subject().to_string())
+}
+
 /// Whether a certificate names itself as its issuer.
 pub fn is_self_issued(der: &[u8]) -> bool {
     X509Certificate::from_der(der).is_ok_and(|(_, certificate)| certificate.issuer() == certificate.subject())

@@ -15,14 +15,14 @@ use rustls::{
     CertificateError, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
     client::danger::ServerCertVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, NoClientAuth, ResolvesServerCert},
+    server::{ClientHello, NoClientAuth, ProducesTickets, ResolvesServerCert},
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
 
 pub use certificate::{
     TrustList, Validity, addresses, client_name, common_name, covers, fingerprint, is_self_issued,
-    names as certificate_names, open_file_warning, read_certificates, read_key, slow_key_warning,
+    names as certificate_names, open_file_warning, read_certificates, read_key, slow_key_warning, subject,
 };
 pub use target::accept_any;
 
@@ -53,7 +53,12 @@ pub fn why_failed(error: &io::Error) -> Reason {
 }
 
 /// The TLS configuration of a listener; none where nothing can be shown or the listener is in clear.
-pub fn server_config(config: &Config, kind: Kind) -> Option<Arc<ServerConfig>> {
+/// Tickets are made with these keys, or with new ones.
+pub fn server_config(
+    config: &Config,
+    kind: Kind,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+) -> Option<Arc<ServerConfig>> {
     if kind.transport == Transport::Tcp || config.tls.certificates.is_empty() {
         return None;
     }
@@ -73,7 +78,7 @@ pub fn server_config(config: &Config, kind: Kind) -> Option<Arc<ServerConfig>> {
     let mut server = builder.with_cert_resolver(Arc::new(BySni::new(&config.tls.certificates)));
     server.send_tls13_tickets = 1;
     // Stateless tickets: rustls' own cache keeps 256 sessions, a morning's registrations are thousands.
-    if let Ok(ticketer) = aws_lc_rs::Ticketer::new() {
+    if let Some(ticketer) = tickets.or_else(|| aws_lc_rs::Ticketer::new().ok()) {
         server.ticketer = ticketer;
     }
     if kind.protocol == Protocol::Http {

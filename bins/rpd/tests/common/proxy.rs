@@ -6,7 +6,8 @@ use rpd::{
     config::Config,
     guard::Gate,
     logging,
-    server::{self, Running},
+    reload::{Change, ReloadError, reload},
+    server::{self, Control, Running},
 };
 
 /// A proxy that serves until this is dropped.
@@ -22,7 +23,7 @@ impl Proxy {
         let (config, _) =
             Config::parse(text, &folder.join("rpd.toml")).unwrap_or_else(|report| panic!("{report}"));
         if env::var_os("RPD_TEST_LOG").is_some() {
-            logging::start(&config.log);
+            logging::start(&config.log).expect("a log");
         }
         Self(Some(server::start(config).unwrap_or_else(|error| panic!("{error}"))))
     }
@@ -37,9 +38,23 @@ impl Proxy {
     /// # Panics
     /// There is none.
     pub fn address(&self, kind: &str) -> SocketAddr {
-        let listeners = self.0.as_ref().map_or(&[][..], Running::listeners);
-        let found = listeners.iter().find(|listener| listener.kind.as_str() == kind);
+        let mut listeners = self.control().listeners().into_iter();
+        let found = listeners.find(|listener| listener.kind.as_str() == kind);
         found.unwrap_or_else(|| panic!("the configuration has no listen.{kind}")).address
+    }
+
+    /// By which it is changed while it runs.
+    pub fn control(&self) -> &Arc<Control> {
+        self.0.as_ref().expect("it runs").control()
+    }
+
+    /// Writes `text` where its configuration comes from, and has it read anew.
+    ///
+    /// # Errors
+    /// Nothing has changed.
+    pub fn reload(&self, text: &str) -> Result<Change, ReloadError> {
+        std::fs::write(&self.control().state().config.path, text).expect("a file");
+        reload(self.control())
     }
 }
 

@@ -52,12 +52,12 @@ impl Demo {
             }
         };
         if self.check {
-            let right = super::block_on(check::run(stage.folder.path(), stage.proxy.listeners()));
+            let right = super::block_on(check::run(stage.folder.path(), &stage.proxy.listeners()));
             stage.proxy.stop().close();
             stage.proxy.join();
             return if right { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
-        commands::print(stage.folder.path(), stage.proxy.listeners());
+        commands::print(stage.folder.path(), &stage.proxy.listeners());
         until_signalled(stage.proxy);
         println!("The demo has ended.");
         ExitCode::SUCCESS
@@ -76,7 +76,7 @@ fn set(check: bool) -> Result<Stage, Box<dyn Error>> {
     fs::write(&path, &text)?;
     let (config, _) = Config::parse(&text, &path)?;
     if !check {
-        logging::start(&config.log);
+        logging::start(&config.log)?;
     }
     let proxy = server::start(config)?;
     Ok(Stage { folder, proxy, _stand_ins: [hq, branch] })

@@ -259,7 +259,7 @@ mod tests {
     fn follow() -> Follow {
         let text = "[listen]\nldap = 1389\n[[host]]\nnames = [\"a.example\"]\ntarget = \"192.0.2.1\"\nldap = { tcp = 389 }\n";
         let (config, _) = Config::parse(text, Path::new("")).expect("a configuration");
-        let live = Live::new(State::build(config));
+        let live = Live::new(State::build(config, None));
         let destination = live.now().table(Protocol::Ldap).lookup("a.example").expect("a host").clone();
         let leg = Leg { transport: Transport::Tcp, port: 389 };
         Follow::new(live, destination, leg, Transport::Tcp)
