@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-STEPS=(format lint docs tests demo examples no_std deny peers fuzz instructions)
+STEPS=(format lint docs tests demo examples package no_std deny peers fuzz instructions)
 
 # What the peer tests run against, all from Debian.
 PACKAGES=(
@@ -15,6 +15,7 @@ PACKAGES=(
     kamailio kamailio-tls-modules sip-tester socat      # sip
     baresip-core sipvicious
     tshark                                              # h323
+    systemd                                             # sockets that are passed
     coturn                                              # turn
     openssl python3 python3-venv
     valgrind                                            # instructions
@@ -60,6 +61,37 @@ step_examples() {
     for example in bins/rpd/examples/*.toml; do
         "$(target_folder)/release/rpd" check "$example"
     done
+}
+
+# The Debian package: what is in it, what its configuration does as it stands, and how far its unit is shut in.
+step_package() {
+    command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
+    local folder rpd
+    folder=$(target_folder)
+    rpd=$folder/release/rpd
+    RPD_COMMIT=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+    export RPD_COMMIT
+    cargo build --release -p rpd
+    "$rpd" --version | grep -F "commit $RPD_COMMIT"
+    mkdir -p target
+    "$rpd" man target/man
+    "$rpd" check dist/rpd.toml
+    cargo deb -p rpd --no-build --output "$folder/rpd.deb"
+    local content path
+    content=$(dpkg-deb --contents "$folder/rpd.deb")
+    for path in usr/bin/rpd etc/rpd/rpd.toml usr/lib/systemd/system/rpd.service usr/lib/systemd/system/rpd.socket \
+        usr/lib/sysusers.d/rpd.conf usr/share/man/man1/rpd.1.gz usr/share/doc/rpd/OPERATING.md.gz \
+        usr/share/doc/rpd/examples; do
+        grep -qF "./$path" <<<"$content" || { echo "the package has no $path"; return 1; }
+    done
+    dpkg-deb --info "$folder/rpd.deb" conffiles | grep -qx /etc/rpd/rpd.toml
+    if dpkg-deb --info "$folder/rpd.deb" postinst | grep -Eq 'systemctl (enable|start|restart)'; then
+        echo "the package enables or starts the service"
+        return 1
+    fi
+    if command -v systemd-analyze >/dev/null; then
+        systemd-analyze security --offline=true --threshold=16 dist/rpd.service | tail -1
+    fi
 }
 
 # The parser crates without std. A program without std that links them all proves it: if any of them brought std

@@ -137,3 +137,10 @@ fn a_second_proxy_does_not_share_the_port_of_the_first() {
     let output = rpd().args(["run", "--config"]).arg(config(&again)).output().expect("rpd");
     assert_eq!(output.status.code(), Some(1), "two proxies on one port");
 }
+
+#[test]
+fn the_version_names_commit_and_tls() {
+    let output = rpd().arg("--version").output().expect("rpd");
+    let version = String::from_utf8_lossy(&output.stdout);
+    assert!(version.contains("(commit ") && version.contains("aws-lc-rs"), "{version}");
+}

@@ -6,17 +6,18 @@ mod client;
 pub mod demo;
 mod guard;
 mod init;
+mod man;
 mod probe;
 mod reload;
 mod run;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::LazyLock};
 
 use clap::{Parser, Subcommand};
 
 /// Reverse proxy for H.323, SIP, HTTP and LDAP over TCP and TLS.
 #[derive(Debug, Parser)]
-#[command(name = "rpd", version, max_term_width = 100)]
+#[command(name = "rpd", version = VERSION.as_str(), max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,6 +33,7 @@ enum Command {
     Probe(probe::Probe),
     Guard(guard::Guard),
     Reload(reload::Reload),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -46,6 +48,7 @@ impl Cli {
             Command::Probe(probe) => probe.run(),
             Command::Guard(guard) => guard.run(),
             Command::Reload(reload) => reload.run(),
+            Command::Man(man) => man.run(),
         }
     }
 }
@@ -55,6 +58,12 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime without threads can always be made").block_on(work)
 }
+
+/// Whoever packages this says which commit it is made of.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("RPD_COMMIT").unwrap_or("unknown");
+    format!("{} (commit {commit}, TLS by rustls with aws-lc-rs)", env!("CARGO_PKG_VERSION"))
+});
 
 /// Where the configuration is unless the command line says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/rpd/rpd.toml";
