@@ -72,8 +72,8 @@ impl Rejects {
 
 const APART: Duration = Duration::from_secs(1);
 
-/// Lines of a source and reason that may come at once.
-const AT_ONCE: u32 = 10;
+/// Lines of a source and reason that may come at once: all that lead to a ban at the usual threshold.
+const AT_ONCE: u32 = 25;
 
 /// Sources and reasons that are told apart.
 const MOST: usize = 4096;

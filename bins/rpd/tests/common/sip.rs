@@ -37,6 +37,9 @@ impl Stage {
             r#"
 {tables}
 
+[guard]
+threshold = 0
+
 [listen]
 sip = "127.0.0.1:0"
 sips = "127.0.0.1:0"
