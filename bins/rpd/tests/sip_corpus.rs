@@ -80,7 +80,10 @@ fn hearer() -> (u16, Receiver<Vec<u8>>) {
 fn whatever_a_phone_says_the_service_hears_whole_messages_of_it() {
     let (port, lines) = hearer();
     let host = format!("target = \"127.0.0.1\"\nsip = {{ tcp = {port} }}\ndefault = [\"sip\"]\n");
-    let proxy = Proxy::start(Path::new("."), &format!("[guard]\nthreshold = 0\n[listen]\nsip = \"127.0.0.1:0\"\n[[host]]\n{host}"));
+    let proxy = Proxy::start(
+        Path::new("."),
+        &format!("[guard]\nthreshold = 0\n[listen]\nsip = \"127.0.0.1:0\"\n[[host]]\n{host}"),
+    );
     let mut routed = 0;
     for (name, stream) in streams() {
         let mut phone = Wire::phone(&proxy);

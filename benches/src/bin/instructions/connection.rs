@@ -43,7 +43,7 @@ fn run(rpd: &Path, connections: u32) -> Result<u64, String> {
     let folder = tempfile::tempdir().map_err(failed)?;
     let configuration = folder.path().join("rpd.toml");
     let text = format!(
-        "[listen]\nldap = \"{front}\"\n[engine]\nworkers = 1\n[limits]\ndrain = \"1s\"\n\
+        "state-directory = \"state\"\n[admin]\nsocket = \"\"\n[listen]\nldap = \"{front}\"\n[engine]\nworkers = 1\n[limits]\ndrain = \"1s\"\n\
          [[host]]\nnames = [\"bench.example\"]\ntarget = \"127.0.0.1\"\nldap.tcp = {}\n",
         back.port()
     );

@@ -18,6 +18,11 @@ impl Rpd {
     pub fn start(folder: &TempDir, hosts: &str) -> Self {
         let text = format!(
             r#"
+state-directory = "state"
+
+[admin]
+socket = "admin.sock"
+
 [listen]
 sip = "127.0.0.1:0"
 sips = "127.0.0.1:0"
