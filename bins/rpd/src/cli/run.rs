@@ -4,8 +4,8 @@ use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use tokio::{
-    runtime,
-    signal::unix::{SignalKind, signal},
+    runtime::{self, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
     time::{Instant, interval, sleep_until},
 };
 use tracing::{error, info, warn};
@@ -50,6 +50,14 @@ impl Run {
         if config.listeners.is_empty() {
             warn!("nothing is listened on: [listen] names no port");
         }
+        // From here on no signal ends the process by itself, and no change of a certificate is missed.
+        let attendant = match Attendant::new(&config) {
+            Ok(attendant) => attendant,
+            Err(error) => {
+                eprintln!("error: signals cannot be waited for: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
         let started = systemd::sockets().map_err(StartError::from);
         let running = match started.and_then(|sockets| server::start_with(config, sockets)) {
             Ok(running) => running,
@@ -61,53 +69,68 @@ impl Run {
         for listener in running.listeners() {
             info!("{} on {}", listener.kind, listener.address);
         }
-        until_signalled(running);
+        attendant.serve(running);
         ExitCode::SUCCESS
     }
 }
 
-/// Serves until SIGTERM or SIGINT, then drains; a second one closes at once. Meanwhile SIGHUP reloads, SIGUSR1 opens the
-/// log anew, certificates are watched, and systemd hears that all is well.
-pub(super) fn until_signalled(running: Running) {
-    let (stop, control) = (running.stop(), running.control().clone());
-    let thread = std::thread::Builder::new().name("signals".to_owned());
-    let started = runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
-        thread.spawn(move || {
-            if let Err(error) = runtime.block_on(attend(&stop, &control)) {
-                warn!(%error, "signals cannot be waited for: the proxy runs until it is killed");
-            }
-        })
-    });
-    if let Err(error) = started {
-        warn!(%error, "signals cannot be waited for: the proxy runs until it is killed");
-    }
-    running.join();
-    info!("ended");
+/// Waits for what comes from outside while the proxy runs.
+pub(super) struct Attendant {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user: Signal,
+    watch: Watch,
 }
 
-/// What comes from outside while the proxy runs. Nothing else runs on this thread, so it may wait for files.
-async fn attend(stop: &Stop, control: &Control) -> io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (mut hangup, mut user) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
-    let mut pulse = interval(systemd::pulse().unwrap_or(RARELY));
-    let mut watch = Watch::new(control);
-    let mut ending = false;
-    systemd::ready("running");
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => ending = end(stop, "SIGTERM", ending),
-            _ = interrupt.recv() => ending = end(stop, "SIGINT", ending),
-            _ = hangup.recv() => {
-                // The log has heard of whatever came of it.
-                let _ = reload(control);
-            }
-            _ = user.recv() => match log_file::reopen() {
-                Ok(()) => info!("SIGUSR1: the log is opened anew"),
-                Err(error) => error!(%error, "SIGUSR1: the log cannot be opened anew, and goes on as before"),
-            },
-            _ = pulse.tick() => if control.is_alive() { systemd::alive() },
-            () = sleep_until(watch.next) => watch.look(control),
+impl Attendant {
+    pub(super) fn new(config: &Config) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (hangup, user) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
+        let watch = Watch::new(config);
+        drop(entered);
+        Ok(Self { runtime, terminate, interrupt, hangup, user, watch })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains; a second one closes at once. Meanwhile SIGHUP reloads, SIGUSR1 opens
+    /// the log anew, certificates are watched, and systemd hears that all is well.
+    pub(super) fn serve(self, running: Running) {
+        let (stop, control) = (running.stop(), running.control().clone());
+        let thread = std::thread::Builder::new().name("signals".to_owned());
+        if let Err(error) = thread.spawn(move || self.attend(&stop, &control)) {
+            warn!(%error, "signals cannot be waited for: the proxy runs until it is killed");
         }
+        running.join();
+        info!("ended");
+    }
+
+    /// Nothing else runs on this thread, so it may wait for files.
+    fn attend(self, stop: &Stop, control: &Control) {
+        let Self { runtime, mut terminate, mut interrupt, mut hangup, mut user, mut watch } = self;
+        let mut ending = false;
+        runtime.block_on(async move {
+            let mut pulse = interval(systemd::pulse().unwrap_or(RARELY));
+            systemd::ready("running");
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => ending = end(stop, "SIGTERM", ending),
+                    _ = interrupt.recv() => ending = end(stop, "SIGINT", ending),
+                    _ = hangup.recv() => {
+                        // The log has heard of whatever came of it.
+                        let _ = reload(control);
+                    }
+                    _ = user.recv() => match log_file::reopen() {
+                        Ok(()) => info!("SIGUSR1: the log is opened anew"),
+                        Err(error) => error!(%error, "SIGUSR1: the log cannot be opened anew, and goes on as before"),
+                    },
+                    _ = pulse.tick() => if control.is_alive() { systemd::alive() },
+                    () = sleep_until(watch.next) => watch.look(control),
+                }
+            }
+        });
     }
 }
 
@@ -131,10 +154,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(control: &Control) -> Self {
-        let mut watch = Self { seen: files_now(&control.state().config), next: Instant::now() };
-        watch.wait(control);
-        watch
+    fn new(config: &Config) -> Self {
+        Self { seen: files_now(config), next: next_look(config) }
     }
 
     fn look(&mut self, control: &Control) {
@@ -146,13 +167,13 @@ impl Watch {
             let _ = reload(control);
         }
         self.seen = now;
-        self.wait(control);
+        self.next = next_look(&control.state().config);
     }
+}
 
-    fn wait(&mut self, control: &Control) {
-        let watch = control.state().config.tls.watch;
-        self.next = Instant::now() + if watch.is_zero() { RARELY } else { watch };
-    }
+fn next_look(config: &Config) -> Instant {
+    let watch = config.tls.watch;
+    Instant::now() + if watch.is_zero() { RARELY } else { watch }
 }
 
 /// For what is not wanted at the moment, and may be after a reload.

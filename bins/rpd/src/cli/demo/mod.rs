@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rp_route::leg::Transport;
 use tempfile::TempDir;
 
-use super::run::until_signalled;
+use super::run::Attendant;
 use crate::{
     config::Config,
     logging,
@@ -58,7 +58,13 @@ impl Demo {
             return if right { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         commands::print(stage.folder.path(), &stage.proxy.listeners());
-        until_signalled(stage.proxy);
+        match Attendant::new(&stage.proxy.control().state().config) {
+            Ok(attendant) => attendant.serve(stage.proxy),
+            Err(error) => {
+                eprintln!("error: signals cannot be waited for: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
         println!("The demo has ended.");
         ExitCode::SUCCESS
     }
