@@ -80,7 +80,7 @@ step_package() {
     local content path
     content=$(dpkg-deb --contents "$folder/rpd.deb")
     for path in usr/bin/rpd etc/rpd/rpd.toml usr/lib/systemd/system/rpd.service usr/lib/systemd/system/rpd.socket \
-        usr/lib/sysusers.d/rpd.conf usr/share/man/man1/rpd.1.gz usr/share/doc/rpd/OPERATING.md.gz \
+        usr/lib/sysusers.d/rpd.conf usr/share/man/man1/rpd.1.gz usr/share/doc/rpd/OPERATING.md \
         usr/share/doc/rpd/examples; do
         grep -qF "./$path" <<<"$content" || { echo "the package has no $path"; return 1; }
     done
