@@ -11,7 +11,8 @@ use std::{
 
 use common::{
     PATIENCE, Process, Proxy,
-    guarded::{Guarded, bind, read, read_to_end, rrq, wait_until},
+    guarded::{Guarded, bind, get, read, read_to_end, rrq, wait_until},
+    sip,
 };
 use rp_h323::{Answer, AnswerKind};
 use rp_ldap::messages;
@@ -20,6 +21,8 @@ use rpd::outcome::Reason;
 const GUESSER: &str = "203.0.113.1";
 const WRONG: &str = "example.com\\49";
 const RIGHT: &str = "example.com\\0";
+const AUTHORIZATION: &str =
+    "Authorization: Digest username=\"u\", realm=\"a\", nonce=\"b\", uri=\"/\", response=\"c\"\r\n";
 
 /// Binds on a connection of its own, and says whether there was an answer.
 fn try_bind(guarded: &Guarded, source: &str, name: &str) -> bool {
@@ -52,6 +55,32 @@ fn twenty_failures_are_borne_and_the_twenty_first_shuts_out() {
     }
     assert!(try_bind(&guarded, "203.0.113.2", RIGHT), "nobody else is shut out");
     assert_eq!(guarded.counted(GUESSER), None, "what a banned source does is not counted");
+}
+
+#[test]
+fn in_each_protocol_the_twenty_first_wrong_password_shuts_out() {
+    let guarded = Guarded::start("");
+    let forbidden = sip::register("forbidden", "example.com", "b1").into_bytes();
+    let rows = [
+        ("h323", "203.0.113.1", rrq("example.com", "denied")),
+        ("sip", "203.0.113.2", forbidden),
+        ("http", "203.0.113.3", get("example.com", "/401", AUTHORIZATION)),
+    ];
+    for (listener, source, words) in &rows {
+        let guess = || {
+            let mut client = guarded.connect(listener, source);
+            let _ = client.write_all(words);
+            !read(&mut client).is_empty()
+        };
+        for count in 1..=20 {
+            assert!(guess(), "attempt {count} by {listener}");
+            guarded.wait_for_count(source, count);
+        }
+        assert!(!guarded.is_banned(source), "{listener}");
+        assert!(guess(), "the last one by {listener} is answered, too");
+        guarded.wait_for_ban(source);
+        assert!(!guess(), "{listener}");
+    }
 }
 
 #[test]
@@ -136,6 +165,53 @@ fn a_ban_ends_connections_that_have_proven_nothing_and_leaves_those_that_have() 
     // Nobody guesses on for ever on a connection that he once got.
     read_to_end(&mut proven);
     assert!(!is_served(&mut proven, RIGHT));
+}
+
+#[test]
+fn what_proves_a_connection_is_a_success_with_credentials() {
+    let guarded = Guarded::start("[guard]\nthreshold = 1\n");
+    let registers = |more: &str| {
+        let phone = "sip:phone@example.com";
+        sip::request("REGISTER", phone, phone, "b1", more, "").into_bytes()
+    };
+    let asks = |path: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n{more}\r\n").into_bytes()
+    };
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    // What is said first, whether that proves anything, and what is said afterwards.
+    let rows = [
+        ("h323", rrq("example.com", "phone"), true, rrq("example.com", "phone")),
+        ("h323", rrq("example.com", "restarted"), false, rrq("example.com", "phone")),
+        ("sip", registers(AUTHORIZATION), true, registers("")),
+        ("sip", registers(""), false, registers("")),
+        ("ldap", bind(RIGHT), true, bind(RIGHT)),
+        ("ldap", bind("example.com\\10"), false, bind(RIGHT)),
+        ("http", asks("/", AUTHORIZATION), true, asks("/", "")),
+        ("http", asks("/404", AUTHORIZATION), false, asks("/", "")),
+        ("http", asks("/", ""), false, asks("/", "")),
+        ("http", asks("/tunnel", upgrade), true, asks("/", "")),
+    ];
+    let mut clients: Vec<TcpStream> = rows
+        .iter()
+        .map(|(listener, words, ..)| {
+            let mut client = guarded.connect(listener, GUESSER);
+            client.write_all(words).expect("the proxy reads");
+            assert!(!read(&mut client).is_empty(), "{listener}");
+            client
+        })
+        .collect();
+    fail(&guarded, GUESSER, 1);
+    try_bind(&guarded, GUESSER, WRONG);
+    guarded.wait_for_ban(GUESSER);
+    for ((listener, words, proves, more), client) in rows.iter().zip(&mut clients) {
+        let words = String::from_utf8_lossy(words);
+        if *proves {
+            client.write_all(more).expect("the proxy reads");
+            assert!(!read(client).is_empty(), "{listener}: {words}");
+        } else {
+            read_to_end(client);
+        }
+    }
 }
 
 #[test]

@@ -266,12 +266,13 @@ fn ldap(received: &[u8]) -> Option<(usize, Vec<u8>)> {
     Some((key.frame_len, messages::bind_response(key.message_id, ResultCode(code), "")))
 }
 
-/// The path says what is answered: `/403`; `/stale` is 401 with a new nonce.
+/// The path says what is answered: `/403`; `/stale` is 401 with a new nonce, `/tunnel` a WebSocket.
 fn http(received: &[u8]) -> Option<(usize, Vec<u8>)> {
     let end = received.windows(4).position(|part| part == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&received[..end]);
     let path = text.split(' ').nth(1).expect("a path").trim_start_matches('/').to_owned();
     let (status, more) = match path.as_str() {
+        "tunnel" => return Some((end, SWITCH.to_vec())),
         "401" => ("401 No", "WWW-Authenticate: Digest realm=\"a\", nonce=\"b\"\r\n"),
         "stale" => ("401 No", "WWW-Authenticate: Digest realm=\"a\", nonce=\"c\", stale=true\r\n"),
         "403" => ("403 No", ""),
@@ -280,6 +281,9 @@ fn http(received: &[u8]) -> Option<(usize, Vec<u8>)> {
     };
     Some((end, format!("HTTP/1.1 {status}\r\n{more}Content-Length: 0\r\n\r\n").into_bytes()))
 }
+
+const SWITCH: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 /// A registration of a phone of this alias, as the service above understands it.
 pub fn rrq(gatekeeper_id: &str, alias: &str) -> Vec<u8> {
