@@ -12,8 +12,12 @@ use std::{
 use common::{PATIENCE, Process};
 use rustix::process::Signal;
 
+/// It never touches the machine's own state.
 fn rpd() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_rpd"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rpd"));
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    command.env("STATE_DIRECTORY", folder).env("RUNTIME_DIRECTORY", folder);
+    command
 }
 
 fn folder(text: &str) -> tempfile::TempDir {
