@@ -10,6 +10,8 @@ Users that misbehave, by what stands behind the backslash; none of them needs a 
     code-N    the bind ends with the result N         split     success, and from now on octet by octet
     drop      no answer, but the end                  longlen   success, all lengths in five octets
     nod       a Notice of Disconnection, and the end  slow      success, after half a second
+    interm    an intermediate response, then success  referral  the bind is referred to another server
+    wrongid   an answer to nothing, then the right one
 
 and searches, by their base: cn=big has an entry of 200 kB, cn=many 5,000 entries; cn=half ends in the middle of
 an entry, cn=never without an answer, and both are said on the standard output.
@@ -24,7 +26,7 @@ import time
 BIND, UNBIND, SEARCH, EXTENDED = 0x60, 0x42, 0x63, 0x77
 UNAVAILABLE = 52
 NOTICE = b"1.3.6.1.4.1.1466.20036"
-SUCCESS, PROTOCOL_ERROR, INVALID_CREDENTIALS, INSUFFICIENT_ACCESS = 0, 2, 49, 50
+SUCCESS, PROTOCOL_ERROR, REFERRAL, INVALID_CREDENTIALS, INSUFFICIENT_ACCESS = 0, 2, 10, 49, 50
 WHO_AM_I = b"1.3.6.1.4.1.4203.1.11.3"
 
 
@@ -41,7 +43,7 @@ def number(value, tag=0x02):
 
 
 def result(tag, code, text, *more):
-    """An LDAPResult (RFC 4511 4.1.9) with what a response has behind it."""
+    """An LDAPResult (RFC 4511 4.1.9) with what stands behind its text."""
     return element(tag, number(code, 0x0A), element(0x04), element(0x04, text), *more)
 
 
@@ -142,6 +144,17 @@ class Session(socketserver.StreamRequestHandler):
     def bind_nod(self, _):
         self.message_id = bytes([0])
         return [result(0x78, UNAVAILABLE, "", element(0x8A, NOTICE)), None]
+
+    def bind_interm(self, _):
+        return [element(0x79, element(0x80, "1.3.6.1.4.1.4203.1.9.1.4")), result(0x61, SUCCESS, "")]
+
+    def bind_referral(self, _):
+        # 0xA3: referral (RFC 4511 4.1.10).
+        return [result(0x61, REFERRAL, "", element(0xA3, element(0x04, "ldap://elsewhere.example.com/")))]
+
+    def bind_wrongid(self, _):
+        self.send(element(0x30, number(4711), result(0x61, INVALID_CREDENTIALS, "")))
+        return [result(0x61, SUCCESS, "")]
 
     def bind_slow(self, _):
         time.sleep(0.5)
