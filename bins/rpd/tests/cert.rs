@@ -4,7 +4,7 @@ mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use common::{Finished, run, write};
+use common::{Finished, Process, run, write};
 use rcgen::{CertificateParams, CertificateSigningRequestParams, DnType, IsCa, Issuer, KeyPair};
 use rpd::{config::Config, tls};
 use tempfile::TempDir;
@@ -73,6 +73,23 @@ fn a_request_leaves_what_is_there_until_its_certificate_is_installed() {
     assert_eq!(tls::common_name(&config.tls.certificates[0].key.cert[0]).as_deref(), Some("rp.example.com"));
     assert_eq!(mode(&folder, "tls/rpd.pem"), 0o640);
     assert!(!folder.path().join("tls/rpd.request.key").exists());
+}
+
+#[test]
+fn a_proxy_that_runs_shows_what_is_installed_at_once() {
+    let config = CONFIG.replace("8443", "\"127.0.0.1:0\"").replace("6360", "\"127.0.0.1:0\"");
+    let folder = folder(&format!("{config}[admin]\nsocket = \"admin.sock\"\n"));
+    cert(&folder, &["self-signed"]).ok();
+    let mut process = Process::start(&folder.path().join("rpd.toml"));
+    process.address("https");
+    cert(&folder, &["request"]).ok();
+    write(folder.path(), "answer.pem", &signed(&read(&folder, "tls/rpd.request.csr")));
+    let said = cert(&folder, &["install", &path(&folder, "answer.pem")]).ok();
+    assert!(said.contains("\nreloaded "), "{said}");
+    process.line("reloaded");
+    drop(process);
+    let said = cert(&folder, &["self-signed", "--force"]).ok();
+    assert!(said.contains("\nthen       start rpd"), "{said}");
 }
 
 #[test]

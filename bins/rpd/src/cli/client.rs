@@ -39,6 +39,11 @@ pub(super) enum Failure {
 }
 
 impl Which {
+    /// The proxy of this configuration file.
+    pub(super) fn of(config: &Path) -> Self {
+        Self { socket: None, config: Some(config.to_owned()) }
+    }
+
     /// Asks, and gives what is answered.
     ///
     /// # Errors

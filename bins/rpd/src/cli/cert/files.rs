@@ -61,7 +61,6 @@ pub(super) fn mind_the_user() {
             "mind       the user that rpd runs as has to be able to read the key (chown root:rpd, chmod 640)"
         );
     }
-    println!("then       reload or restart rpd: what runs now still shows the certificate from before");
 }
 
 /// A file beside `path`, on disk, with the owner and the mode of the one that it will replace.

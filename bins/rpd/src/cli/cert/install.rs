@@ -50,6 +50,7 @@ impl Install {
             println!("warning    {warning}");
         }
         files::mind_the_user();
+        self.which.show();
         Ok(())
     }
 

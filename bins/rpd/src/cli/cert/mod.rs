@@ -12,7 +12,10 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::DEFAULT_CONFIG;
+use super::{
+    DEFAULT_CONFIG,
+    client::{self, Failure},
+};
 use crate::{
     config::{CertificateFiles, Outline},
     tls,
@@ -105,6 +108,20 @@ impl Which {
             ));
         };
         Ok(Place { files, outline })
+    }
+
+    /// Has the proxy that runs, if one does, show what is in place now.
+    fn show(&self) {
+        match client::Which::of(&self.config).ask("POST", "reload", None) {
+            Ok(_) => println!("reloaded   whoever connects from now on sees it"),
+            Err(Failure::Refused(why)) => println!(
+                "warning    rpd has not reloaded, and shows the certificate from before: {}",
+                why.trim_end()
+            ),
+            Err(Failure::Unreachable(_)) => {
+                println!("then       start rpd; if it runs, rpd reload or restart it");
+            }
+        }
     }
 }
 

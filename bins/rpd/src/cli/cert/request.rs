@@ -83,6 +83,7 @@ impl SelfSigned {
             "nobody trusts it yet: clients and the PBX have to be given it, or a certificate by an authority takes its place"
         );
         files::mind_the_user();
+        self.which.show();
         Ok(())
     }
 }
