@@ -12,6 +12,7 @@ pub(super) fn configuration(installation: &Installation) -> String {
     let mut text = head(installation);
     text.push_str(&listen(installation));
     text.push_str(&tls(installation));
+    text.push_str(GUARD);
     if installation.sip {
         text.push_str(&sip(installation));
     }
@@ -107,6 +108,12 @@ key         = \"{CERTIFICATE}\"    # may be the same file: then both are replace
     );
     text
 }
+
+const GUARD: &str = "
+# Who guesses passwords or scans is shut out for an hour. `rpd guard list` shows whom and why, `rpd guard allow` lets in.
+# [guard]
+# mode = \"observe\"       # to begin with: shut out nobody, and tell who would have been
+";
 
 /// Phones send what belongs to a call where they are told to: behind NAT that is not where they were heard.
 fn sip(installation: &Installation) -> String {
