@@ -17,7 +17,7 @@ use super::{
     client::{self, Failure},
 };
 use crate::{
-    config::{CertificateFiles, Outline},
+    config::{CertificateFiles, Config, Outline},
     tls,
 };
 
@@ -114,11 +114,12 @@ impl Which {
     fn show(&self) {
         match client::Which::of(&self.config).ask("POST", "reload", None) {
             Ok(_) => println!("reloaded   whoever connects from now on sees it"),
-            Err(Failure::Refused(why)) => println!(
+            // With a configuration that is not sound yet no proxy has been started.
+            Err(Failure::Refused(why)) if Config::load(&self.config).is_ok() => println!(
                 "warning    rpd has not reloaded, and shows the certificate from before: {}",
                 why.trim_end()
             ),
-            Err(Failure::Unreachable(_)) => {
+            Err(_) => {
                 println!("then       start rpd; if it runs, rpd reload or restart it");
             }
         }
