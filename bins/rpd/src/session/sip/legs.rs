@@ -158,6 +158,8 @@ impl Switch {
         let public = dial.destination.host.sip.public_address.announced(kind, port);
         let announced = self.addresses.first();
         let token = session.state().random.hash_one((session.facts.id, "token", self.legs.len()));
+        // Most phones have one, and a vector that grows by itself begins with room for four.
+        self.legs.reserve_exact(1);
         self.legs.push(Leg {
             peer: Peer::new(stream, limits(session)),
             destination: dial.destination.clone(),
