@@ -133,6 +133,30 @@ fn a_damaged_file_is_put_aside_and_what_can_be_read_of_it_is_in_force() {
 }
 
 #[test]
+fn a_file_that_is_cut_or_damaged_anywhere_loses_what_is_damaged_and_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let now = SystemTime::now();
+    let bans: Vec<Saved> = (1..=3).map(|number| ban(number, now, HOUR)).collect();
+    store::write(folder.path(), &bans, now).expect("a file");
+    let whole = fs::read(folder.path().join("lists.jsonl")).expect("a file");
+    let head = whole.iter().position(|octet| *octet == b'\n').expect("a line") + 1;
+    let damaged = folder.path().join("damaged");
+    let read = |octets: &[u8]| {
+        fs::write(&damaged, octets).expect("a file");
+        store::read(&damaged).expect("its first line is whole").0.len()
+    };
+    for at in head..whole.len() {
+        let before = whole[head..at].iter().filter(|octet| **octet == b'\n').count();
+        assert!((before..=before + 1).contains(&read(&whole[..at])), "cut at {at}");
+        for octet in [b'\n', 0xff] {
+            let mut text = whole.clone();
+            text[at] = octet;
+            assert!((1..=3).contains(&read(&text)), "{octet} at {at}");
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_takes_no_ban_away_and_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let full = folder.path().join("lists.jsonl.tmp");
