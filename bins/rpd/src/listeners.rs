@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::{
     config::{Keepalive, Listener, clash},
     connect,
-    protocol::Kind,
+    protocol::{ListenerKind, Protocol},
 };
 
 /// Every listener with its sockets.
@@ -127,8 +127,9 @@ impl Listeners {
     pub fn prepare(&self, keepalive: &Keepalive) {
         for bound in &self.bound {
             for socket in &bound.sockets {
-                // Every TCP socket takes these.
-                let _ = connect::prepare(&SockRef::from(&**socket), bound.listener.kind.protocol, keepalive);
+                // Every TCP socket takes these. On `listen.any` the session sets them anew when it knows.
+                let protocol = bound.listener.kind.protocol().unwrap_or(Protocol::Http);
+                let _ = connect::prepare(&SockRef::from(&**socket), protocol, keepalive);
             }
         }
     }
@@ -176,7 +177,7 @@ fn take(present: &mut Vec<Bound>, listener: &Listener) -> Option<Bound> {
 
 /// systemd calls all sockets of a unit alike: what is no key of `[listen]` says nothing.
 fn inherit(listener: &Listener, inherited: &Inherited) -> Result<Bound, ListenError> {
-    let other = Kind::all().any(|kind| kind != listener.kind && kind.as_str() == inherited.name);
+    let other = ListenerKind::all().any(|kind| kind != listener.kind && kind.as_str() == inherited.name);
     if other {
         return Err(ListenError::OtherName { listener: *listener, name: inherited.name.clone() });
     }

@@ -110,11 +110,10 @@ pub struct Judged {
 
 /// The end of a connection.
 pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End, judged: &Judged) {
-    let protocol = facts.listener.kind.protocol;
     match end {
         End::Refused(refusal) if log.rejected => refused(facts, record, refusal, judged),
         // Its requests have had lines of their own.
-        End::Served(cause) if protocol == Protocol::Http && record.status != Some(101) => {
+        End::Served(cause) if facts.protocol == Some(Protocol::Http) && record.status != Some(101) => {
             debug!(conn = facts.id, source = %facts.source, end = %cause, "closed");
         }
         End::Served(cause) if log.forwarded => forwarded(facts, record, Some(cause)),
@@ -148,6 +147,7 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
     info!(
         conn = facts.id,
         listener = %facts.listener.kind,
+        protocol = told_protocol(facts).map(display),
         source = %facts.source,
         via = facts.via.as_deref().map(display),
         reason = %refusal.reason,
@@ -245,6 +245,7 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
     info!(
         conn = facts.id,
         listener = %facts.listener.kind,
+        protocol = told_protocol(facts).map(display),
         source = %facts.source,
         via = facts.via.as_deref().map(display),
         name = record.name.as_deref().map(|name| display(Safe(name))),
@@ -265,6 +266,11 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         end = end.map(display),
         "forwarded"
     );
+}
+
+/// What is spoken, where the listener does not say it.
+fn told_protocol(facts: &Facts) -> Option<Protocol> {
+    facts.protocol.filter(|_| facts.listener.kind.protocol().is_none())
 }
 
 fn millis(facts: &Facts) -> u64 {

@@ -9,7 +9,7 @@ use rp_route::leg::Leg;
 
 use crate::{config::Listener, protocol::Protocol};
 
-/// What is known of a connection when it is accepted.
+/// What is known of a connection before its first message is understood.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Its number, in the order of arrival.
@@ -22,6 +22,8 @@ pub struct Facts {
     pub destination: SocketAddr,
     /// The trusted proxy that sent the header.
     pub via: Option<Box<SocketAddr>>,
+    /// What is spoken: on `listen.any`, when the first octets have told.
+    pub protocol: Option<Protocol>,
     /// When it was accepted; the first time-outs count from here.
     pub accepted: Instant,
 }
@@ -257,6 +259,9 @@ reasons! {
     ProxyHeader = "proxy-header", harmless;
     /// The source was shut out while the connection lived.
     Blocked = "blocked", harmless;
+    // Where UDP is closed, media of healthy sites come here.
+    /// STUN or TURN, which has its own server.
+    Stun = "stun", harmless;
 }
 
 impl Reason {
@@ -291,5 +296,5 @@ impl fmt::Display for Reason {
 /// Where sessions tell what happens; `server` listens.
 pub trait Observer: Send + Sync {
     /// A request on a living connection was forwarded or refused.
-    fn observe(&self, facts: &Facts, protocol: Protocol, record: &Record, observation: &Observation);
+    fn observe(&self, facts: &Facts, record: &Record, observation: &Observation);
 }

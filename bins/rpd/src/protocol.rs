@@ -65,7 +65,7 @@ impl<T> std::ops::IndexMut<Protocol> for PerProtocol<T> {
     }
 }
 
-/// What a listener speaks: a protocol, in clear or over TLS.
+/// What a connection speaks: a protocol, in clear or over TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
     /// The protocol.
@@ -75,14 +75,14 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// All eight, as `[listen]` has them.
+    /// All eight.
     pub fn all() -> impl Iterator<Item = Self> {
         Protocol::ALL.into_iter().flat_map(|protocol| {
             [Transport::Tcp, Transport::Tls].map(|transport| Self { protocol, transport })
         })
     }
 
-    /// Its key in `[listen]`.
+    /// Its word: the key in `[listen]` of a listener for this alone.
     pub fn as_str(self) -> &'static str {
         match (self.protocol, self.transport) {
             (Protocol::H323, Transport::Tcp) => "h323",
@@ -98,6 +98,62 @@ impl Kind {
 }
 
 impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListenerKind {
+    /// One protocol, in clear or over TLS.
+    Only(Kind),
+    /// Every protocol, in clear and over TLS: the first octets tell.
+    Any,
+}
+
+impl ListenerKind {
+    /// All nine, as `[listen]` has them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Kind::all().map(Self::Only).chain([Self::Any])
+    }
+
+    /// Its key in `[listen]`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Only(kind) => kind.as_str(),
+            Self::Any => "any",
+        }
+    }
+
+    /// Whether such connections are taken.
+    pub fn takes(self, kind: Kind) -> bool {
+        self == Self::Any || self == Self::Only(kind)
+    }
+
+    /// Whether connections of this protocol are taken.
+    pub fn takes_protocol(self, protocol: Protocol) -> bool {
+        self.protocol().is_none_or(|only| only == protocol)
+    }
+
+    /// Whether connections over this transport are taken.
+    pub fn takes_transport(self, transport: Transport) -> bool {
+        match self {
+            Self::Only(kind) => kind.transport == transport,
+            Self::Any => true,
+        }
+    }
+
+    /// The protocol, where nothing has come yet that could tell it.
+    pub fn protocol(self) -> Option<Protocol> {
+        match self {
+            Self::Only(kind) => Some(kind.protocol),
+            Self::Any => None,
+        }
+    }
+}
+
+impl fmt::Display for ListenerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -32,7 +32,6 @@ use crate::{
     logging::{self, Judged},
     outcome::{End, Facts, Observation, Observer, Reason, Record, Refusal},
     places::{Place, Places},
-    protocol::Protocol,
     proxy_protocol,
     rejects::Rejects,
     reload::Change,
@@ -272,7 +271,8 @@ impl Server {
         let state = self.live.now();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let destination = arrived_at(&socket, &listener);
-        let facts = Facts { id, listener, source, destination, via: None, accepted: Instant::now() };
+        let (protocol, accepted) = (listener.kind.protocol(), Instant::now());
+        let facts = Facts { id, listener, source, destination, via: None, protocol, accepted };
         let cancel = Arc::new(Cancel::new());
         let announced = state.config.proxies.expect_header(listener.kind, source.ip());
         let most = self.most(&state, source);
@@ -327,7 +327,7 @@ impl Server {
 }
 
 impl Observer for Server {
-    fn observe(&self, facts: &Facts, _: Protocol, record: &Record, observation: &Observation) {
+    fn observe(&self, facts: &Facts, record: &Record, observation: &Observation) {
         let judged = match observation {
             Observation::Refused(refusal) => self.judge(facts, record, refusal),
             _ => Judged::default(),

@@ -3,18 +3,17 @@
 use std::{hash::RandomState, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
-use rp_route::{leg::Transport, table::Table};
-use rustls::ServerConfig;
+use rp_route::table::Table;
 use rustls_pki_types::ServerName;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
 use crate::{
     config::{Config, Elsewhere, Host, Target},
     connect::Resolver,
     handshakes::Handshakes,
     parked::Parked,
-    protocol::{Kind, PerProtocol, Protocol},
-    tls,
+    protocol::{ListenerKind, PerProtocol, Protocol},
+    tls::{self, ServerTls},
 };
 
 /// The state in force, which a reload replaces. Who waits holds this, so that no idle connection keeps a former state;
@@ -52,7 +51,7 @@ pub struct State {
     /// For tags and the like, which nobody should foresee. A connection has the same all its life.
     pub random: RandomState,
     tables: PerProtocol<Table<Arc<Destination>>>,
-    acceptors: Vec<(Kind, TlsAcceptor)>,
+    server_tls: Vec<(ListenerKind, ServerTls)>,
 }
 
 /// A host, ready to be connected to.
@@ -106,9 +105,10 @@ impl State {
                 insert(&mut tables[protocol], protocol, &destination);
             }
         }
-        let kinds = Kind::all().filter(|kind| kind.transport == Transport::Tls);
-        let acceptors =
-            kinds.filter_map(|kind| Some((kind, server_config(&config, kind, former)?.into()))).collect();
+        let tls_before = |kind| former.and_then(|former| former.server_tls(kind));
+        let server_tls = ListenerKind::all()
+            .filter_map(|kind| Some((kind, ServerTls::new(&config, kind, tls_before(kind))?)))
+            .collect();
         let most = config.limits.handshakes;
         let handshakes =
             former.map(|former| former.handshakes.clone()).filter(|former| former.most() == most);
@@ -118,7 +118,7 @@ impl State {
             random: former.map_or_else(RandomState::new, |former| former.random.clone()),
             handshakes: handshakes.unwrap_or_else(|| Arc::new(Handshakes::new(most))),
             tables,
-            acceptors,
+            server_tls,
             config,
         }
     }
@@ -129,15 +129,9 @@ impl State {
     }
 
     /// How to take TLS connections on a listener of this kind.
-    pub fn acceptor(&self, kind: Kind) -> Option<&TlsAcceptor> {
-        self.acceptors.iter().find(|(of, _)| *of == kind).map(|(_, acceptor)| acceptor)
+    pub fn server_tls(&self, kind: ListenerKind) -> Option<&ServerTls> {
+        self.server_tls.iter().find(|(of, _)| *of == kind).map(|(_, tls)| tls)
     }
-}
-
-/// With the keys of the former one, so that clients resume their sessions.
-fn server_config(config: &Config, kind: Kind, former: Option<&State>) -> Option<Arc<ServerConfig>> {
-    let tickets = former.and_then(|former| Some(former.acceptor(kind)?.config().ticketer.clone()));
-    tls::server_config(config, kind, tickets)
 }
 
 fn connector(config: &Config, host: &Host) -> Option<TlsConnector> {

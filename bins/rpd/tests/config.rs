@@ -86,7 +86,13 @@ fn errors_of_meaning_name_place_and_remedy() {
             format!("{web}{host}http = {{ tls = 443 }}\ntls = {{ verify = \"none\" }}\n"),
             "7 warning: verify = \"none\": whoever answers",
         ),
-        ("[listen]\nhttps = 8443\n".to_owned(), "1 error: listen.https is TLS, but there is no certificate"),
+        ("[listen]\nhttps = 8443\n".to_owned(), "1 error: listen.https takes TLS, but there is no certificate"),
+        ("[listen]\nany = 8443\n".to_owned(), "1 error: listen.any takes TLS, but there is no certificate"),
+        ("[listen]\nany = 8080\nsip = 8080\n".to_owned(), "2 error: listen.any and listen.sip both want port 8080"),
+        (
+            "[listen]\nany = 8080\n".to_owned(),
+            "2 warning: listen.any is open, but no host has any protocol: everybody is refused there",
+        ),
         ("[listen]\nhttp = 8080\nsip = 8080\n".to_owned(), "listen.http and listen.sip both want port 8080"),
         (
             "[listen]\nhttp = 8080\nsip = \"127.0.0.1:8080\"\n".to_owned(),
@@ -245,7 +251,7 @@ fn errors_of_meaning_name_place_and_remedy() {
         ("[admin]\nsocket-group = \"no-such-group\"\n".to_owned(), "2 error: this machine has no group \"no-such-group\""),
         (
             "[tls]\nrequest-client-certificate = [\"sip\"]\n".to_owned(),
-            "2 error: \"sip\" is no TLS listener | write h323s, sips, ldaps or https",
+            "2 error: \"sip\" is no TLS listener | write h323s, sips, ldaps, https or any",
         ),
         (
             "[tls]\n[[tls.certificate]]\ncertificate = \"no-such.pem\"\nkey = \"no-such.key\"\n".to_owned(),

@@ -44,11 +44,15 @@ impl Check<'_> {
         if file.tls.trust_list.is_empty() {
             error("check-certificate without tls.trust-list: no certificate would be trusted; write trust-list = [\"trust/devices.pem\"] in [tls]".to_owned());
         }
-        if !listeners.iter().any(|listener| listener.kind == asking) {
+        let mut leads_here = listeners.iter().filter(|listener| listener.kind.takes(asking)).peekable();
+        let asks = |listener: &Listener| {
+            file.tls.request_client_certificate.iter().any(|name| name.get_ref() == listener.kind.as_str())
+        };
+        if leads_here.peek().is_none() {
             error(format!(
                 "check-certificate without listen.{asking}: nobody can show a certificate; write {asking} = {usual} in [listen]"
             ));
-        } else if !file.tls.request_client_certificate.iter().any(|name| name.get_ref() == asking.as_str()) {
+        } else if !leads_here.any(asks) {
             error(format!(
                 "check-certificate, but no phone is asked for a certificate; write \"{asking}\" in tls.request-client-certificate"
             ));

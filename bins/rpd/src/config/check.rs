@@ -11,7 +11,7 @@ use super::{
     report::{Finding, Severity, line_and_column},
     tls::{Tls, files},
 };
-use crate::protocol::Kind;
+use crate::protocol::ListenerKind;
 
 /// Judges the meaning of `file`, then loads the files it names. Without a configuration the findings hold
 /// at least one error; with one they are warnings.
@@ -86,7 +86,7 @@ pub(super) fn outline(file: &File, text: &str, folder: &Path) -> Result<Outline,
 }
 
 impl Check<'_> {
-    fn meaning(&mut self, file: &File) -> (Vec<Listener>, Vec<Kind>) {
+    fn meaning(&mut self, file: &File) -> (Vec<Listener>, Vec<ListenerKind>) {
         let listeners = self.listeners(&file.listen);
         let request_client_certificate = self.request_client_certificate(&file.tls);
         self.certificates_present(file, &listeners);

@@ -228,7 +228,7 @@ impl Check<'_> {
                 }
             }
         }
-        if !listeners.iter().any(|listener| listener.kind.protocol == protocol) {
+        if !listeners.iter().any(|listener| listener.kind.takes_protocol(protocol)) {
             let message = format!(
                 "{protocol} is forwarded to this host, but not listened for; write listen.{protocol} or listen.{protocol}s"
             );

@@ -155,7 +155,7 @@ impl Check<'_> {
         }
         let https = Kind { protocol: Protocol::Http, transport: Transport::Tls };
         if let Some(redirect) = &http.redirect
-            && !listeners.iter().any(|listener| listener.kind == https)
+            && !listeners.iter().any(|listener| listener.kind.takes(https))
         {
             let message =
                 "redirect = \"https\", but https is not listened for; write https = 443 in [listen]";

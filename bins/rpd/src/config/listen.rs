@@ -13,13 +13,13 @@ use super::{
     host::HostRow,
     value::{Bind, Binds, Target, Text},
 };
-use crate::protocol::Kind;
+use crate::protocol::{ListenerKind, Protocol};
 
 /// One listening address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// What is spoken there.
-    pub kind: Kind,
+    pub kind: ListenerKind,
     /// Where.
     pub address: SocketAddr,
 }
@@ -30,12 +30,12 @@ pub struct Proxies {
     /// Who may say whom they speak for.
     pub trusted: Networks,
     /// Listeners where they say it by a PROXY header.
-    pub with_header: Vec<Kind>,
+    pub with_header: Vec<ListenerKind>,
 }
 
 impl Proxies {
     /// Whether a connection of this peer must begin with a PROXY header.
-    pub fn expect_header(&self, kind: Kind, peer: IpAddr) -> bool {
+    pub fn expect_header(&self, kind: ListenerKind, peer: IpAddr) -> bool {
         self.with_header.contains(&kind) && self.trusted.contains(peer)
     }
 }
@@ -52,6 +52,7 @@ pub struct ListenTable {
     pub ldaps: Option<Spanned<Binds>>,
     pub http: Option<Spanned<Binds>>,
     pub https: Option<Spanned<Binds>>,
+    pub any: Option<Spanned<Binds>>,
     pub ipv4: Spanned<bool>,
     pub ipv6: Spanned<bool>,
     pub trusted_proxies: Vec<Text<Network>>,
@@ -70,6 +71,7 @@ impl Default for ListenTable {
             ldaps: None,
             http: None,
             https: None,
+            any: None,
             ipv4: Spanned::new(0..0, true),
             ipv6: Spanned::new(0..0, true),
             trusted_proxies: Vec::new(),
@@ -80,9 +82,10 @@ impl Default for ListenTable {
 }
 
 impl ListenTable {
-    /// The listeners, in the order of [`Kind::all`].
-    fn rows(&self) -> [&Option<Spanned<Binds>>; 8] {
-        [&self.h323, &self.h323s, &self.sip, &self.sips, &self.ldap, &self.ldaps, &self.http, &self.https]
+    /// The listeners, in the order of [`ListenerKind::all`].
+    fn rows(&self) -> [&Option<Spanned<Binds>>; 9] {
+        let Self { h323, h323s, sip, sips, ldap, ldaps, http, https, any, .. } = self;
+        [h323, h323s, sip, sips, ldap, ldaps, http, https, any]
     }
 }
 
@@ -96,7 +99,7 @@ impl Check<'_> {
             );
         }
         let mut listeners: Vec<Listener> = Vec::new();
-        for (kind, binds) in Kind::all().zip(listen.rows()) {
+        for (kind, binds) in ListenerKind::all().zip(listen.rows()) {
             let Some(binds) = binds else { continue };
             for address in addresses(binds.get_ref(), &families) {
                 if let Some(other) = listeners.iter().find(|other| clash(other.address, address)) {
@@ -111,16 +114,18 @@ impl Check<'_> {
     }
 
     pub(super) fn listeners_without_hosts(&mut self, listen: &ListenTable, hosts: &[Spanned<HostRow>]) {
-        let forwarded = |protocol| {
+        let forwarded = |protocol: &Protocol| {
             let mut enabled = hosts.iter().map(Spanned::get_ref).filter(|host| host.enabled);
-            enabled.any(|host| host.forwards(protocol))
+            enabled.any(|host| host.forwards(*protocol))
         };
-        for (kind, binds) in Kind::all().zip(listen.rows()) {
+        for (kind, binds) in ListenerKind::all().zip(listen.rows()) {
             let Some(binds) = binds else { continue };
-            if !forwarded(kind.protocol) {
+            let mut taken = Protocol::ALL.iter().filter(|protocol| kind.takes_protocol(**protocol));
+            if !taken.any(forwarded) {
+                let wanted = kind.protocol().unwrap_or(Protocol::Http);
                 let message = format!(
-                    "listen.{kind} is open, but no host has {0}: everybody is refused there; write {0} = {{ … }} in a [[host]], or leave listen.{kind} out",
-                    kind.protocol
+                    "listen.{kind} is open, but no host has {}: everybody is refused there; write {wanted} = {{ … }} in a [[host]], or leave listen.{kind} out",
+                    kind.protocol().map_or("any protocol", Protocol::as_str)
                 );
                 self.warning(binds.span(), message);
             }
@@ -131,9 +136,9 @@ impl Check<'_> {
         let trusted = Networks::new(listen.trusted_proxies.iter().map(|network| network.0));
         let mut with_header = Vec::new();
         for name in &listen.proxy_protocol {
-            let Some(kind) = Kind::all().find(|kind| kind.as_str() == name.get_ref()) else {
+            let Some(kind) = ListenerKind::all().find(|kind| kind.as_str() == name.get_ref()) else {
                 let message = format!(
-                    "{:?} is no listener; write h323, h323s, sip, sips, ldap, ldaps, http or https",
+                    "{:?} is no listener; write h323, h323s, sip, sips, ldap, ldaps, http, https or any",
                     name.get_ref()
                 );
                 self.error(name.span(), message);

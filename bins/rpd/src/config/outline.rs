@@ -10,7 +10,7 @@ use super::{
     value::Text,
 };
 use crate::{
-    protocol::{Kind, Protocol},
+    protocol::{ListenerKind, Protocol},
     tls::{self, Certificate},
 };
 
@@ -66,10 +66,12 @@ pub(super) fn in_certificates(name: &Name) -> bool {
 }
 
 /// The TLS listeners of the protocols that are `forwarded`.
-pub fn kinds_over_tls(listeners: &[Listener], forwarded: impl Fn(Protocol) -> bool) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = listeners.iter().map(|listener| listener.kind).collect();
+pub fn kinds_over_tls(listeners: &[Listener], forwarded: impl Fn(Protocol) -> bool) -> Vec<ListenerKind> {
+    let mut kinds: Vec<ListenerKind> = listeners.iter().map(|listener| listener.kind).collect();
     kinds.dedup();
-    kinds.retain(|kind| kind.transport == Transport::Tls && forwarded(kind.protocol));
+    let leads_to_one =
+        |kind: &ListenerKind| Protocol::ALL.into_iter().any(|p| kind.takes_protocol(p) && forwarded(p));
+    kinds.retain(|kind| kind.takes_transport(Transport::Tls) && leads_to_one(kind));
     kinds
 }
 
@@ -77,7 +79,7 @@ pub fn kinds_over_tls(listeners: &[Listener], forwarded: impl Fn(Protocol) -> bo
 fn reached_over_tls<'a>(
     rows: &'a [Spanned<HostRow>],
     listeners: &'a [Listener],
-) -> impl Iterator<Item = (&'a HostRow, Vec<Kind>)> {
+) -> impl Iterator<Item = (&'a HostRow, Vec<ListenerKind>)> {
     let enabled = rows.iter().map(Spanned::get_ref).filter(|row| row.enabled);
     enabled.filter_map(|row| {
         let kinds = kinds_over_tls(listeners, |protocol| row.forwards(protocol));

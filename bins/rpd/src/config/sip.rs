@@ -175,12 +175,15 @@ impl Check<'_> {
     pub(super) fn public_addresses(&mut self, file: &File, listeners: &[Listener]) {
         let is_private =
             |listener: &&Listener| matches!(listener.address.ip(), IpAddr::V4(ip) if ip.is_private());
-        let sip = listeners.iter().filter(|listener| listener.kind.protocol == Protocol::Sip);
+        let sip = listeners.iter().filter(|listener| listener.kind.takes_protocol(Protocol::Sip));
         let Some(listener) = sip.clone().find(is_private) else { return };
         let silent = |row: &&Spanned<SipRow>| {
             let row = row.get_ref();
-            let kind = listener.kind.transport;
-            let announces = Sip::of(row, &file.sip).public_address.announced(kind, 0).is_some();
+            let address = Sip::of(row, &file.sip).public_address;
+            let mut taken = [Transport::Tcp, Transport::Tls]
+                .into_iter()
+                .filter(|transport| listener.kind.takes_transport(*transport));
+            let announces = taken.all(|transport| address.announced(transport, 0).is_some());
             row.record_route.unwrap_or(file.sip.record_route) && !announces
         };
         let rows = file.host.iter().filter(|row| row.get_ref().enabled);

@@ -21,7 +21,7 @@ use super::{
     value::{Text, text},
 };
 use crate::{
-    protocol::Kind,
+    protocol::ListenerKind,
     tls::{self, Certificate, TrustList},
 };
 
@@ -33,7 +33,7 @@ pub struct Tls {
     /// What certificates of clients must lead to; none: none is trusted.
     pub trust_list: Option<Arc<TrustList>>,
     /// Listeners that ask for a client certificate.
-    pub request_client_certificate: Vec<Kind>,
+    pub request_client_certificate: Vec<ListenerKind>,
     /// The oldest version spoken.
     pub min_version: TlsVersion,
     /// How often to look whether `files` have changed; zero: never.
@@ -57,7 +57,7 @@ pub struct TlsTable {
 
 impl Default for TlsTable {
     fn default() -> Self {
-        let asked = ["h323s", "sips"].map(|name| Spanned::new(0..0, name.to_owned()));
+        let asked = ["h323s", "sips", "any"].map(|name| Spanned::new(0..0, name.to_owned()));
         Self {
             certificate: Vec::new(),
             trust_list: Vec::new(),
@@ -110,15 +110,18 @@ pub(super) fn files(file: &File, folder: &Path) -> Vec<PathBuf> {
 }
 
 impl Check<'_> {
-    pub(super) fn request_client_certificate(&mut self, tls: &TlsTable) -> Vec<Kind> {
+    pub(super) fn request_client_certificate(&mut self, tls: &TlsTable) -> Vec<ListenerKind> {
         let mut kinds = Vec::new();
         for name in &tls.request_client_certificate {
-            match Kind::all().find(|kind| kind.transport == Transport::Tls && kind.as_str() == name.get_ref())
-            {
+            let mut over_tls = ListenerKind::all().filter(|kind| kind.takes_transport(Transport::Tls));
+            match over_tls.find(|kind| kind.as_str() == name.get_ref()) {
                 Some(kind) => kinds.push(kind),
                 None => self.error(
                     name.span(),
-                    format!("{:?} is no TLS listener; write h323s, sips, ldaps or https", name.get_ref()),
+                    format!(
+                        "{:?} is no TLS listener; write h323s, sips, ldaps, https or any",
+                        name.get_ref()
+                    ),
                 ),
             }
         }
@@ -126,14 +129,16 @@ impl Check<'_> {
     }
 
     pub(super) fn certificates_present(&mut self, file: &File, listeners: &[Listener]) {
-        let Some(listener) = listeners.iter().find(|listener| listener.kind.transport == Transport::Tls)
-        else {
-            return;
-        };
+        let takes_tls = |listener: &&Listener| listener.kind.takes_transport(Transport::Tls);
+        let Some(listener) = listeners.iter().find(takes_tls) else { return };
         if file.tls.certificate.is_empty() {
             let span = self.text.find("[listen]").map_or(0..0, |at| at..at + "[listen]".len());
             self.findings.push(
-                Finding::error(span, format!("listen.{} is TLS, but there is no certificate", listener.kind)).remedy(
+                Finding::error(
+                    span,
+                    format!("listen.{} takes TLS, but there is no certificate", listener.kind),
+                )
+                .remedy(
                     "add [[tls.certificate]] with certificate = \"tls/cert.pem\" and key = \"tls/key.pem\"",
                 ),
             );

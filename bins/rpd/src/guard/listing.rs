@@ -101,9 +101,9 @@ impl Listing {
     /// The entry that was kept; nothing if a word or a time in it is none.
     pub fn saved(self) -> Option<Saved> {
         let event = |reason: &str| {
-            let named = |protocol: &str| protocol::Protocol::ALL.into_iter().find(|p| p.as_str() == protocol);
-            let protocol = named(self.protocol.as_deref()?)?;
-            Some(Event { reason: Reason::from_word(reason)?.into(), protocol: Protocol(protocol as u8) })
+            let protocol = self.protocol.as_deref();
+            let protocol = protocol::Protocol::ALL.into_iter().find(|p| protocol == Some(p.as_str()));
+            Some(Event { reason: Reason::from_word(reason)?.into(), protocol: number(protocol) })
         };
         Some(Saved {
             network: self.network.parse().ok()?,
@@ -121,6 +121,11 @@ impl Listing {
             comment: self.comment,
         })
     }
+}
+
+/// The guard's number of a protocol; also of none, when the client was refused before it had told.
+pub(super) fn number(protocol: Option<protocol::Protocol>) -> Protocol {
+    Protocol(protocol.map_or(u8::MAX, |protocol| protocol as u8))
 }
 
 /// Reason and protocol of an event, in words.

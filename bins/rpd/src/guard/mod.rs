@@ -14,7 +14,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rp_guard::{Admission, Connect, Event, Guard, Network, Protocol, Seeds, Targets, Verdict};
+use rp_guard::{Admission, Connect, Event, Guard, Network, Seeds, Targets, Verdict};
 
 pub use listing::{KindWord, Listing, OriginWord, event_words, time_text};
 pub use registry::{Living, Registry};
@@ -136,8 +136,7 @@ impl Gate {
         if !self.counts(facts, record, refusal, now) {
             return None;
         }
-        let protocol = Protocol(facts.listener.kind.protocol as u8);
-        let event = Event { reason: refusal.reason.into(), protocol };
+        let event = Event { reason: refusal.reason.into(), protocol: listing::number(facts.protocol) };
         let verdict = self.guard.report(facts.source.ip(), event, now);
         match verdict {
             Verdict::Banned(_) => {
@@ -156,7 +155,7 @@ impl Gate {
         match refusal.reason {
             _ if !refusal.suspicious => false,
             // Browsers open connections to spare.
-            Reason::Silent => facts.listener.kind.protocol != crate::protocol::Protocol::Http,
+            Reason::Silent => facts.protocol != Some(crate::protocol::Protocol::Http),
             Reason::TargetUnreachable => record.target.is_some_and(|target| {
                 let key = self.guard.key(facts.source.ip());
                 self.rules.load().targets.report(target, key, Connect::Failed, now)

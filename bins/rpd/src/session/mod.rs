@@ -1,5 +1,6 @@
 //! One connection, from the accepted socket to its end, read from top to bottom:
-//! TLS, first message, name, host, leg, connection, relay. SIP goes its own way behind TLS: a phone may have many hosts.
+//! TLS, protocol, first message, name, host, leg, connection, relay. SIP goes its own way behind the protocol: a phone may
+//! have many hosts.
 
 mod close;
 mod h323;
@@ -9,20 +10,26 @@ mod ldap;
 mod leg;
 mod relay;
 mod sip;
+mod sniff;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::Guard;
 use rp_route::leg::Transport;
 use rustls::server::Acceptor;
+use socket2::SockRef;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
     cancel::{Cancel, Request},
     config::Idle,
+    connect,
     outcome::{End, Facts, Note, Observation, Observer, Reason, Record, Refusal, TlsFacts},
-    protocol::{Kind, Protocol},
+    protocol::{ListenerKind, Protocol},
     state::{Live, State},
     stream::Stream,
     tls,
@@ -49,12 +56,11 @@ pub struct Session {
 impl Session {
     /// Serves the connection and says how it ended.
     pub async fn run(&mut self) -> End {
-        if self.facts.listener.kind.protocol == Protocol::Sip {
-            return Box::pin(sip::serve(self)).await;
-        }
-        // All that is needed before the relay is dropped before it: an idle relay should be small.
+        // All that is needed before the relay is dropped before it: an idle relay should be small. It is boxed, because
+        // phones have none.
         let mut relay = match Box::pin(self.set_up()).await {
-            Ok(relay) => relay,
+            Ok(Begun::Relay(relay)) => relay,
+            Ok(Begun::Phone(head)) => return Box::pin(sip::serve(self, head)).await,
             Err(end) => return end,
         };
         loop {
@@ -62,14 +68,14 @@ impl Session {
                 Event::Note(note) => self.tell(*note),
                 Event::Left => {
                     self.count(&relay);
-                    relay = match Box::pin(self.serve_again(relay)).await {
+                    *relay = match Box::pin(self.serve_again(*relay)).await {
                         Ok(relay) => relay,
                         Err(end) => return end,
                     };
                 }
                 Event::Ended(end) => {
                     self.count(&relay);
-                    return Box::pin(close(relay, end)).await;
+                    return Box::pin(close(*relay, end)).await;
                 }
             }
         }
@@ -81,14 +87,28 @@ impl Session {
     }
 
     /// Everything up to the relay; or how the connection ended without one.
-    async fn set_up(&mut self) -> Result<Relay, End> {
+    async fn set_up(&mut self) -> Result<Begun, End> {
         let head = Head::new(self.accept().await?);
-        match self.facts.listener.kind.protocol {
-            Protocol::H323 => h323::serve(self, head).await,
-            Protocol::Ldap => ldap::serve(self, head).await,
-            Protocol::Http => http::serve(self, head).await,
-            // A phone has many services, and so no relay.
-            Protocol::Sip => Err(End::Gone),
+        let (protocol, head) = match self.facts.protocol {
+            Some(protocol) => (protocol, head),
+            None => sniff::protocol(self, head).await?,
+        };
+        self.told(protocol, &head.stream);
+        match protocol {
+            Protocol::H323 => h323::serve(self, head).await.map(Begun::relay),
+            Protocol::Ldap => ldap::serve(self, head).await.map(Begun::relay),
+            Protocol::Http => http::serve(self, head).await.map(Begun::relay),
+            Protocol::Sip => Ok(Begun::Phone(head)),
+        }
+    }
+
+    /// The client has told what it speaks, if the listener did not.
+    fn told(&mut self, protocol: Protocol, stream: &Stream) {
+        self.facts.protocol = Some(protocol);
+        if self.facts.listener.kind == ListenerKind::Any {
+            let keepalive = &self.state().config.limits.keepalive;
+            // A socket that is gone will tell so when it is read.
+            let _ = connect::prepare(&SockRef::from(stream.socket()), protocol, keepalive);
         }
     }
 
@@ -96,9 +116,36 @@ impl Session {
     async fn accept(&mut self) -> Result<Stream, End> {
         let socket = self.socket.take().ok_or(End::Gone)?;
         let kind = self.facts.listener.kind;
-        match kind.transport {
-            Transport::Tcp => Ok(socket.into()),
-            Transport::Tls => self.handshake(socket, kind, self.facts.accepted).await,
+        let over_tls = match kind {
+            ListenerKind::Only(kind) => kind.transport == Transport::Tls,
+            ListenerKind::Any => self.begins_tls(&socket).await?,
+        };
+        if over_tls { self.handshake(socket, kind, self.facts.accepted).await } else { Ok(socket.into()) }
+    }
+
+    /// Whether a client of whom nothing is known comes over TLS.
+    async fn begins_tls(&self, socket: &TcpStream) -> Result<bool, End> {
+        let limit = self.state().config.limits.first_byte;
+        let first = self.first_octets(socket, limit.saturating_sub(self.facts.accepted.elapsed())).await?;
+        match first {
+            Some(first) => Ok(first[0] == TLS_HANDSHAKE),
+            // It may be a browser, and they open connections to spare.
+            None => Err(Refusal::because(Reason::Silent, "limits.first-byte").not_counted().into()),
+        }
+    }
+
+    /// Waits for the first octets, at most this long, and leaves them where they are. Behind those that have come are
+    /// zeros.
+    async fn first_octets(&self, socket: &TcpStream, left: Duration) -> Result<Option<[u8; 8]>, End> {
+        let mut first = [0; 8];
+        tokio::select! {
+            biased;
+            () = self.cancel.asked(Request::ShutOut) => Err(self.cancel.end()),
+            begun = timeout(left, socket.peek(&mut first)) => match begun {
+                Ok(Ok(1..)) => Ok(Some(first)),
+                Ok(Ok(0) | Err(_)) => Err(End::Gone),
+                Err(_) => Ok(None),
+            },
         }
     }
 
@@ -109,26 +156,27 @@ impl Session {
     }
 
     /// A TLS handshake on a listener of this kind, within its time from `start`.
-    async fn handshake(&mut self, socket: TcpStream, kind: Kind, start: Instant) -> Result<Stream, End> {
+    async fn handshake(
+        &mut self,
+        socket: TcpStream,
+        kind: ListenerKind,
+        start: Instant,
+    ) -> Result<Stream, End> {
         let state = self.state();
         let left = state.config.limits.handshake.saturating_sub(start.elapsed());
-        let acceptor = state.acceptor(kind).ok_or(End::Gone)?;
-        let mut first = [0; 1];
-        tokio::select! {
-            biased;
-            () = self.cancel.asked(Request::ShutOut) => return Err(self.cancel.end()),
-            begun = timeout(left, socket.peek(&mut first)) => match begun {
-                Ok(Ok(1..)) => {}
-                Ok(Ok(0) | Err(_)) => return Err(End::Gone),
-                Err(_) => return Err(Refusal::because(Reason::Silent, "limits.handshake").into()),
-            },
+        let tls = state.server_tls(kind).ok_or(End::Gone)?;
+        match self.first_octets(&socket, left).await? {
+            Some(first) if sniff::is_stun(&first) => return Err(Refusal::new(Reason::Stun).into()),
+            Some(_) => {}
+            None => return Err(Refusal::because(Reason::Silent, "limits.handshake").into()),
         }
         let left = state.config.limits.handshake.saturating_sub(start.elapsed());
         let handshake = async {
             // Whoever has not even said hello takes no place from others.
             let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
             let _place = state.handshakes.begin(self.facts.source.ip()).await;
-            hello.into_stream(acceptor.config().clone()).await
+            let config = tls.choose(&hello.client_hello());
+            hello.into_stream(config).await
         };
         let stream = tokio::select! {
             biased;
@@ -140,12 +188,16 @@ impl Session {
             },
         };
         self.record.tls = Some(Box::new(tls_facts(&stream)));
+        // Nothing else is negotiated by ALPN.
+        if stream.get_ref().1.alpn_protocol().is_some() {
+            self.facts.protocol = Some(Protocol::Http);
+        }
         Ok(stream.into())
     }
 
     /// Tells of a request on the living connection.
     fn observe(&self, observation: &Observation) {
-        self.observer.observe(&self.facts, self.facts.listener.kind.protocol, &self.record, observation);
+        self.observer.observe(&self.facts, &self.record, observation);
     }
 
     fn count(&mut self, relay: &Relay) {
@@ -157,7 +209,7 @@ impl Session {
     /// Tells of a later request; what the connection was routed by stays.
     fn tell(&self, note: Note) {
         let record = Record { request: note.request, name: note.name, ..self.record.clone() };
-        self.observer.observe(&self.facts, self.facts.listener.kind.protocol, &record, &note.observation);
+        self.observer.observe(&self.facts, &record, &note.observation);
     }
 
     /// Notes when the name became known.
@@ -187,6 +239,23 @@ impl Session {
     }
 }
 
+/// What a connection has become when its protocol is known and its first message read.
+enum Begun {
+    /// A client with a service.
+    Relay(Box<Relay>),
+    /// A SIP phone, which may have many services, and so no relay.
+    Phone(Head),
+}
+
+impl Begun {
+    fn relay(relay: Relay) -> Self {
+        Self::Relay(Box::new(relay))
+    }
+}
+
+/// A TLS record of this type comes first (RFC 8446 5.1), and nothing else that is spoken here begins so.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Ends a relay; whoever was refused may read why.
 async fn close(relay: Relay, end: End) -> End {
     if matches!(end, End::Refused(_) | End::Broken(_)) {
@@ -213,15 +282,14 @@ mod tests {
     async fn what_an_idle_connection_keeps_is_small() {
         struct Nobody;
         impl Observer for Nobody {
-            fn observe(&self, _: &Facts, _: Protocol, _: &Record, _: &Observation) {}
+            fn observe(&self, _: &Facts, _: &Record, _: &Observation) {}
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let socket = TcpStream::connect(address).await.expect("a connection");
         let (config, _) =
             crate::config::Config::parse("", std::path::Path::new("")).expect("a configuration");
-        let kind = Kind { protocol: Protocol::Sip, transport: Transport::Tcp };
-        let listener = crate::config::Listener { kind, address };
+        let listener = crate::config::Listener { kind: ListenerKind::Any, address };
         let mut session = Session {
             socket: Some(socket),
             facts: Facts {
@@ -230,6 +298,7 @@ mod tests {
                 source: address,
                 destination: address,
                 via: None,
+                protocol: None,
                 accepted: Instant::now(),
             },
             live: Live::new(State::build(config, None)),
@@ -237,11 +306,12 @@ mod tests {
             cancel: Arc::new(Cancel::new()),
             observer: Arc::new(Nobody),
         };
-        let switched = size_of_val(&sip::serve(&mut session));
+        let phone = TcpStream::connect(address).await.expect("a connection");
+        let switched = size_of_val(&sip::serve(&mut session, Head::new(phone.into())));
         assert!(switched <= 440, "{switched}");
         let whole = size_of_val(&session.run());
         assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
         assert!(size_of::<Session>() <= 384, "{}", size_of::<Session>());
-        assert!(whole <= 352, "{whole}");
+        assert!(whole <= 152, "{whole}");
     }
 }

@@ -15,7 +15,7 @@ use rustls::{
     CertificateError, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
     client::danger::ServerCertVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, NoClientAuth, ProducesTickets, ResolvesServerCert},
+    server::{ClientHello, NoClientAuth, ResolvesServerCert},
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
@@ -29,7 +29,7 @@ pub use target::accept_any;
 use crate::{
     config::{Config, Host, TlsVersion},
     outcome::Reason,
-    protocol::{Kind, Protocol},
+    protocol::{ListenerKind, Protocol},
 };
 
 /// A certificate with its key, and the SNI names that it serves.
@@ -52,16 +52,42 @@ pub fn why_failed(error: &io::Error) -> Reason {
     }
 }
 
-/// The TLS configuration of a listener; none where nothing can be shown or the listener is in clear.
-/// Tickets are made with these keys, or with new ones.
-pub fn server_config(
-    config: &Config,
-    kind: Kind,
-    tickets: Option<Arc<dyn ProducesTickets>>,
-) -> Option<Arc<ServerConfig>> {
-    if kind.transport == Transport::Tcp || config.tls.certificates.is_empty() {
-        return None;
+/// How clients are taken on a listener.
+pub struct ServerTls {
+    usual: Arc<ServerConfig>,
+    /// For those who speak HTTP, where not everybody does: others would be refused for want of a common protocol, and a
+    /// browser that is asked for a certificate shows its user a question.
+    web: Option<Arc<ServerConfig>>,
+}
+
+impl ServerTls {
+    /// None where nothing can be shown, or the listener is in clear. With the keys of the former one clients resume
+    /// their sessions.
+    pub fn new(config: &Config, kind: ListenerKind, former: Option<&Self>) -> Option<Self> {
+        if !kind.takes_transport(Transport::Tls) || config.tls.certificates.is_empty() {
+            return None;
+        }
+        let asks = config.tls.request_client_certificate.contains(&kind);
+        let is_web = kind.protocol() == Some(Protocol::Http);
+        let usual = server_config(config, asks, is_web, former.map(|former| &former.usual));
+        let former_web = former.and_then(|former| former.web.as_ref());
+        let web = (kind == ListenerKind::Any).then(|| server_config(config, false, true, former_web));
+        Some(Self { usual, web })
     }
+
+    /// The configuration for who has sent this.
+    pub fn choose(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        let speaks_http = || hello.alpn().into_iter().flatten().any(|name| name.starts_with(b"http/"));
+        self.web.as_ref().filter(|_| speaks_http()).unwrap_or(&self.usual).clone()
+    }
+}
+
+fn server_config(
+    config: &Config,
+    asks_for_certificate: bool,
+    is_web: bool,
+    former: Option<&Arc<ServerConfig>>,
+) -> Arc<ServerConfig> {
     let versions: &[&SupportedProtocolVersion] = match config.tls.min_version {
         TlsVersion::Tls12 => &[&TLS13, &TLS12],
         TlsVersion::Tls13 => &[&TLS13],
@@ -69,8 +95,7 @@ pub fn server_config(
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .expect("the provider has suites for both versions");
-    let asked = config.tls.request_client_certificate.contains(&kind);
-    let builder = builder.with_client_cert_verifier(if asked {
+    let builder = builder.with_client_cert_verifier(if asks_for_certificate {
         Arc::new(client::AskedNeverRequired::new())
     } else {
         Arc::new(NoClientAuth)
@@ -78,13 +103,14 @@ pub fn server_config(
     let mut server = builder.with_cert_resolver(Arc::new(BySni::new(&config.tls.certificates)));
     server.send_tls13_tickets = 1;
     // Stateless tickets: rustls' own cache keeps 256 sessions, a morning's registrations are thousands.
-    if let Some(ticketer) = tickets.or_else(|| aws_lc_rs::Ticketer::new().ok()) {
+    let former = former.map(|former| former.ticketer.clone());
+    if let Some(ticketer) = former.or_else(|| aws_lc_rs::Ticketer::new().ok()) {
         server.ticketer = ticketer;
     }
-    if kind.protocol == Protocol::Http {
+    if is_web {
         server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
     }
-    Some(Arc::new(server))
+    Arc::new(server)
 }
 
 /// The TLS configuration towards a host; none where it has no rule for its certificate.

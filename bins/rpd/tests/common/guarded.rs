@@ -30,11 +30,21 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// With these lines of the configuration in front.
+    /// With these lines of the configuration in front. Clients have little time.
     pub fn start(lines: &str) -> Self {
+        let limits = "[limits]\nfirst-byte = \"300ms\"\nfirst-message = \"500ms\"\nhandshake = \"500ms\"\n";
+        Self::with(lines, limits)
+    }
+
+    /// For clients that take their time.
+    pub fn patient() -> Self {
+        Self::with("", "")
+    }
+
+    fn with(lines: &str, limits: &str) -> Self {
         let folder = certificates();
         let ports = [h323 as Answer, sip as Answer, ldap as Answer, http as Answer].map(service);
-        let text = configuration(lines, ports);
+        let text = configuration(lines, limits, ports);
         Self { proxy: Proxy::start(folder.path(), &text), folder }
     }
 
@@ -114,7 +124,7 @@ pub fn wait_until(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-fn configuration(lines: &str, [h323, sip, ldap, http]: [u16; 4]) -> String {
+fn configuration(lines: &str, limits: &str, [h323, sip, ldap, http]: [u16; 4]) -> String {
     format!(
         r#"
 {lines}
@@ -127,14 +137,11 @@ ldap = "127.0.0.1:0"
 ldaps = "127.0.0.1:0"
 http = "127.0.0.1:0"
 https = "127.0.0.1:0"
+any = "127.0.0.1:0"
 trusted-proxies = ["127.0.0.1"]
-proxy-protocol = ["h323", "h323s", "sip", "ldap", "ldaps", "http", "https"]
+proxy-protocol = ["h323", "h323s", "sip", "ldap", "ldaps", "http", "https", "any"]
 
-[limits]
-first-byte = "300ms"
-first-message = "500ms"
-handshake = "500ms"
-
+{limits}
 [tls]
 trust-list = ["ca.pem"]
 [[tls.certificate]]

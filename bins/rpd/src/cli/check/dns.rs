@@ -16,7 +16,10 @@ use tokio::{
 };
 
 use super::{Look, Verdict};
-use crate::config::{Config, Host};
+use crate::{
+    config::{Config, Host},
+    protocol::Protocol,
+};
 
 pub(super) async fn look(config: &Config, server: Option<SocketAddr>, public: &[IpAddr]) -> Vec<Look> {
     let identifiers = gatekeeper_ids(config);
@@ -59,8 +62,10 @@ fn judge(answer: Result<Vec<IpAddr>, String>, public: &[IpAddr]) -> (Verdict, St
 
 /// The names that DNS has to know, with their hosts.
 pub(super) fn asked_for(config: &Config) -> Vec<(&Host, &str)> {
-    let listened =
-        |host: &Host| config.listeners.iter().any(|listener| host.services[listener.kind.protocol].is_some());
+    let served =
+        |protocol: &Protocol| config.listeners.iter().any(|listener| listener.kind.takes_protocol(*protocol));
+    let served: Vec<Protocol> = Protocol::ALL.into_iter().filter(served).collect();
+    let listened = |host: &Host| served.iter().any(|protocol| host.services[*protocol].is_some());
     let mut seen = HashSet::new();
     let hosts = config.hosts.iter().map(AsRef::as_ref).filter(|host| listened(host));
     let names = hosts.flat_map(|host| host.names.iter().map(move |name| (host, name)));

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::dns;
 use crate::{
     config::{Config, Host, Target},
-    protocol::{Kind, Protocol},
+    protocol::{Kind, ListenerKind, Protocol},
     tls,
 };
 
@@ -80,7 +80,7 @@ fn port_maps(config: &Config) -> Vec<PortMap> {
     let mut maps: Vec<PortMap> = Vec::new();
     for listener in &config.listeners {
         let map = PortMap {
-            outside: usual_port(listener.kind),
+            outside: usual_port(listener.kind).unwrap_or(listener.address.port()),
             inside: listener.address.port(),
             listener: listener.kind.as_str(),
         };
@@ -172,9 +172,10 @@ fn source_towards(target: &Target) -> Option<IpAddr> {
     socket.local_addr().ok().map(|local| local.ip())
 }
 
-/// The port that clients use unless they are told another.
-fn usual_port(kind: Kind) -> u16 {
-    match (kind.protocol, kind.transport) {
+/// The port that clients use unless they are told another; none where they have to be told.
+fn usual_port(kind: ListenerKind) -> Option<u16> {
+    let ListenerKind::Only(Kind { protocol, transport }) = kind else { return None };
+    Some(match (protocol, transport) {
         (Protocol::H323, Transport::Tcp) => 1720,
         (Protocol::H323, Transport::Tls) => 1300,
         (Protocol::Sip, Transport::Tcp) => 5060,
@@ -183,7 +184,7 @@ fn usual_port(kind: Kind) -> u16 {
         (Protocol::Ldap, Transport::Tls) => 636,
         (Protocol::Http, Transport::Tcp) => 80,
         (Protocol::Http, Transport::Tls) => 443,
-    }
+    })
 }
 
 impl fmt::Display for Plan {

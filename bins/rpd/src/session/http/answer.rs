@@ -13,7 +13,7 @@ use crate::{
     cancel,
     outcome::{Cause, End, Observation, Reason, Refusal},
     scratch,
-    session::{Session, close, head::Head},
+    session::{Session, close, head::Head, sniff},
 };
 
 /// A request that is answered here.
@@ -109,6 +109,10 @@ pub(super) async fn refuse_invalid(
     first: &[u8],
     invalid: &Invalid,
 ) -> End {
+    if sniff::is_stun(first) {
+        close::with_answer(head.stream, &[]).await;
+        return Refusal::new(Reason::Stun).into();
+    }
     let status = invalid.status();
     let reason = match (invalid.reason, status) {
         (rp_http::Reason::HostMissing, _) => Reason::NoName,

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     cancel,
     outcome::{Cause, End, Observation, Reason, Refusal},
-    protocol::{Kind, Protocol},
+    protocol::{Kind, ListenerKind, Protocol},
     state::{Destination, State},
     stream::Stream,
 };
@@ -219,7 +219,7 @@ fn decide_start_tls(session: &Session, incoming: Transport) -> Step {
     }
     // 4.14.1: not supported by the configuration.
     let no = Answer::plain(ResultCode::PROTOCOL_ERROR, "StartTLS is not offered here");
-    if session.state().acceptor(LDAPS).is_some() { Step::StartTls } else { Step::Answer(no) }
+    if session.state().server_tls(LDAPS).is_some() { Step::StartTls } else { Step::Answer(no) }
 }
 
 fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> Step {
@@ -308,7 +308,7 @@ async fn disconnect(head: Head, code: ResultCode) {
 const NAMED_BIND: &str = "simple bind with domain\\user or DN required";
 
 /// Whose TLS configuration a connection has that begins in clear.
-const LDAPS: Kind = Kind { protocol: Protocol::Ldap, transport: Transport::Tls };
+const LDAPS: ListenerKind = ListenerKind::Only(Kind { protocol: Protocol::Ldap, transport: Transport::Tls });
 
 /// Requests that are dealt with on one unrouted connection.
 const OWN_ANSWERS: u32 = 8;

@@ -8,7 +8,6 @@ use rp_sip::{Answer, Invalid, Reason as SipReason, Request, Status, To, route::T
 use super::{Switch, legs::REFUSALS};
 use crate::{
     outcome::{Observation, Reason, Record, Refusal},
-    protocol::Protocol,
     session::Session,
 };
 
@@ -93,7 +92,7 @@ impl Switch {
 
 /// Tells of something that is not about the request by which the connection was routed.
 pub(super) fn observe(session: &Session, about: &Record, observation: &Observation) {
-    session.observer.observe(&session.facts, Protocol::Sip, about, observation);
+    session.observer.observe(&session.facts, about, observation);
 }
 
 /// A service's refusal.

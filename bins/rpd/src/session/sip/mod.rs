@@ -26,7 +26,7 @@ use std::{
 use rp_route::leg::Transport;
 use rp_sip::Limits;
 
-use super::{Session, close};
+use super::{Session, close, head::Head};
 use crate::{
     cancel::Request,
     outcome::{Cause, End, Reason, Refusal},
@@ -40,18 +40,24 @@ use peer::{Flow, Peer};
 use verdicts::{Verdicts, now};
 
 /// From the first octet to the end.
-pub(super) async fn serve(session: &mut Session) -> End {
-    let phone = match Box::pin(session.accept()).await {
-        Ok(phone) => phone,
-        Err(end) => return end,
-    };
-    let mut switch = Switch::new(session, phone);
-    let end = poll_fn(|cx| switch.poll(session, cx)).await;
-    switch.tell_due(session, Duration::MAX);
-    if switch.phone.output == Flow::Open && end != End::Served(Cause::Shutdown) {
-        Box::pin(close::with_answer(switch.into_phone(), &[])).await;
+pub(super) fn serve(session: &mut Session, head: Head) -> impl Future<Output = End> {
+    // Made here and used where it lies: what a future moves once more inside, it holds twice for all its life.
+    let mut switch = Switch::new(session, head);
+    async move {
+        if switch.heard {
+            poll_fn(|cx| {
+                switch.phone_sent(session, &[], cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        let end = poll_fn(|cx| switch.poll(session, cx)).await;
+        switch.tell_due(session, Duration::MAX);
+        if switch.phone.output == Flow::Open && end != End::Served(Cause::Shutdown) {
+            Box::pin(close::with_answer(switch.into_phone(), &[])).await;
+        }
+        end
     }
-    end
 }
 
 /// A phone and its legs.
@@ -90,10 +96,14 @@ enum Hold {
 }
 
 impl Switch {
-    fn new(session: &Session, phone: Stream) -> Self {
-        let addresses = addresses(session, phone.transport());
+    /// A phone of which `head` is read already.
+    fn new(session: &Session, head: Head) -> Self {
+        let addresses = addresses(session, head.stream.transport());
+        let heard = !head.octets.is_empty();
+        let mut phone = Peer::new(head.stream, limits(session));
+        phone.kept = head.octets;
         Self {
-            phone: Peer::new(phone, limits(session)),
+            phone,
             legs: Vec::new(),
             towards: None,
             speaking: None,
@@ -104,7 +114,7 @@ impl Switch {
             verdicts: Verdicts::default(),
             addresses,
             clocks: Clocks::new(session.facts.accepted.into()),
-            heard: false,
+            heard,
         }
     }
 

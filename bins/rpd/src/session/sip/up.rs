@@ -2,6 +2,7 @@
 
 use std::{iter, mem, sync::Arc, task::Context};
 
+use rp_route::leg::Transport;
 use rp_sip::{
     Head, Limits, Reason as SipReason, Request, Response, Step,
     route::{self, Listener, Rewritten, Token},
@@ -134,7 +135,7 @@ impl Switch {
                 }
             },
             None => {
-                let no = nowhere(session, request);
+                let no = nowhere(session, request, self.phone.stream.transport());
                 self.refuse(session, request, no);
                 Way::Nowhere
             }
@@ -234,11 +235,10 @@ fn sound(request: &Request<'_>) -> Result<(), rp_sip::Invalid> {
 }
 
 /// Why there is no place for a request: the words are those of a host that is not there.
-fn nowhere(session: &mut Session, request: &Request<'_>) -> No {
+fn nowhere(session: &mut Session, request: &Request<'_>, incoming: Transport) -> No {
     let mut about = about(session, request);
     about.name = about.name.filter(|name| !is_anonymous(name));
     let own = mem::replace(&mut session.record, about);
-    let incoming = session.facts.listener.kind.transport;
     let refusal = leg::choose(session, Protocol::Sip, incoming, None).err();
     let about = mem::replace(&mut session.record, own);
     No { refusal: refusal.unwrap_or(Refusal::new(Reason::UnknownHost)), about }
