@@ -10,7 +10,7 @@ use std::{
 
 use common::{
     PATIENCE, Proxy,
-    guarded::{Guarded, bind, counted, get, read, read_to_end, rrq, tls},
+    guarded::{Guarded, bind, counted, get, read, read_to_end, rrq, tls, wait_until},
     sip,
 };
 use rp_ldap::messages;
@@ -234,6 +234,8 @@ fn a_target_that_is_down_counts_only_where_it_is_specific_to_the_source() {
         let healthy = ask(&proxy, "203.0.113.1", Some(&target));
         drop(target);
         ask(&proxy, "203.0.113.2", None);
+        // The answer goes out before it is judged, and the next one is served by another worker.
+        wait_until("the judgement", || counted(&gate, "203.0.113.2") == expected);
         // Another one fails, too, so it is not this source's doing.
         ask(&proxy, "203.0.113.3", None);
         drop((healthy, proxy));
