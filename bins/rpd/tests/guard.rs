@@ -3,10 +3,11 @@
 mod common;
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::TcpStream,
     path::Path,
     thread,
+    time::Duration,
 };
 
 use common::{
@@ -235,6 +236,40 @@ fn whoever_guesses_on_one_connection_is_answered_and_closed() {
     }
     assert_eq!(answers, 21);
     assert!(guarded.is_banned(GUESSER));
+}
+
+/// Pipelined, so that one request is always open.
+#[test]
+fn a_phone_that_keeps_a_request_open_does_not_outlive_its_ban() {
+    let guarded = Guarded::start("[guard]\nthreshold = 2\n");
+    let mut phone = guarded.connect("sip", GUESSER);
+    let own = "sip:unanswered@example.com";
+    phone.write_all(sip::request("OPTIONS", own, own, "open", "", "").as_bytes()).expect("the proxy reads");
+    for branch in ["b1", "b2", "b3"] {
+        phone.write_all(sip::register("forbidden", "example.com", branch).as_bytes()).expect("it reads");
+    }
+    guarded.wait_for_ban(GUESSER);
+    let answers = read_to_end(&mut phone);
+    assert_eq!(String::from_utf8_lossy(&answers).matches("403 Forbidden").count(), 3, "all are answered");
+}
+
+/// As long as he does not read, an answer is on its way to him.
+#[test]
+fn whoever_does_not_read_his_answers_does_not_outlive_his_ban() {
+    let guarded = Guarded::start("[guard]\nthreshold = 2\nclose-established = true\n");
+    let mut client = guarded.connect("ldap", GUESSER);
+    client.write_all(&bind("example.com\\flood")).expect("the proxy reads");
+    // The answer that comes is longer than all buffers on its way.
+    client.read_exact(&mut [0; 1]).expect("its first octet");
+    fail(&guarded, GUESSER, 2);
+    try_bind(&guarded, GUESSER, WRONG);
+    guarded.wait_for_ban(GUESSER);
+    // Nothing of a connection that has ended waits for him, but what the system holds.
+    client.set_write_timeout(Some(Duration::from_millis(100))).expect("a time-out");
+    wait_until("the end of his connection", || {
+        let written = (&client).write_all(&bind(RIGHT)).map_err(|error| error.kind());
+        matches!(written, Err(ErrorKind::BrokenPipe | ErrorKind::ConnectionReset))
+    });
 }
 
 #[test]

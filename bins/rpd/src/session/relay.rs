@@ -189,10 +189,11 @@ impl Relay {
         (self.client, from_client)
     }
 
-    /// Lets a client that was refused read its answer.
+    /// Lets a client that was refused read its answer, of which some may not have left yet.
     pub(super) async fn close(self) {
-        drop(self.service);
-        close::with_answer(self.client, &[]).await;
+        let Self { client, service, down, .. } = self;
+        drop(service);
+        close::with_answer(client, &down.rest).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -227,11 +228,10 @@ impl Relay {
             .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
     }
 
-    /// The end, if that is asked for now. Who is shut out gets the answer that is on its way to him, and nothing more.
+    /// The end, if that is asked for now. Who is shut out gets the answer that is on its way to him, and nothing more:
+    /// see [`Relay::close`].
     fn told_to_end(&mut self, cx: &mut Context<'_>) -> Option<End> {
-        let answering = !self.down.rest.is_empty() || self.down.unflushed;
-        let wanted = if answering { Request::Close } else { Request::ShutOut };
-        self.cancel.poll(wanted, cx).is_ready().then(|| {
+        self.cancel.poll(Request::ShutOut, cx).is_ready().then(|| {
             self.say_goodbye(cx);
             self.cancel.end()
         })

@@ -255,12 +255,13 @@ fn sip(received: &[u8]) -> Option<(usize, Vec<u8>)> {
         "challenged" => ("401 Unauthorized", "WWW-Authenticate: Digest realm=\"a\", nonce=\"b\"\r\n"),
         "stale" => ("401 Unauthorized", "WWW-Authenticate: Digest realm=\"a\", nonce=\"c\", stale=true\r\n"),
         "forbidden" => ("403 Forbidden", ""),
+        "unanswered" => return Some((end, Vec::new())),
         _ => ("200 OK", ""),
     };
     Some((end, sip::response(&received[..end], status, lines).into_bytes()))
 }
 
-/// The user is the code of the result.
+/// The user is the code of the result; `flood` gets far more than he asked for.
 fn ldap(received: &[u8]) -> Option<(usize, Vec<u8>)> {
     let key = match rp_ldap::extract(received) {
         Ok(key) => key,
@@ -269,9 +270,17 @@ fn ldap(received: &[u8]) -> Option<(usize, Vec<u8>)> {
     };
     let Request::Bind(bind) = key.request else { return Some((key.frame_len, Vec::new())) };
     let name = String::from_utf8_lossy(bind.name).into_owned();
-    let code = name.rsplit('\\').next().and_then(|user| user.parse().ok()).unwrap_or(0);
-    Some((key.frame_len, messages::bind_response(key.message_id, ResultCode(code), "")))
+    let user = name.rsplit('\\').next().unwrap_or_default();
+    let mut answer =
+        messages::bind_response(key.message_id, ResultCode(user.parse().unwrap_or_default()), "");
+    if user == "flood" {
+        answer.extend(ENTRY.repeat(1 << 21));
+    }
+    Some((key.frame_len, answer))
 }
+
+/// An entry of a search, with nothing in it.
+const ENTRY: &[u8] = b"\x30\x0b\x02\x01\x02\x64\x06\x04\0\x30\x02\x05\0";
 
 /// The path says what is answered: `/403`; `/stale` is 401 with a new nonce, `/tunnel` a WebSocket.
 fn http(received: &[u8]) -> Option<(usize, Vec<u8>)> {

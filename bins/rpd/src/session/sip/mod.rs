@@ -257,6 +257,10 @@ impl Switch {
     }
 
     fn reason_to_end(&self, session: &Session) -> Option<End> {
+        // Whoever keeps a request open at all times would otherwise guess on.
+        if session.cancel.request() >= Request::ShutOut {
+            return Some(session.cancel.end());
+        }
         let phone_ended = self.phone.input == Flow::Ended;
         if self.legs.is_empty() && phone_ended {
             return Some(End::Gone);
