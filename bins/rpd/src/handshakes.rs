@@ -56,6 +56,13 @@ impl Handshakes {
         Place { _of_all, _of_source, _user: user }
     }
 
+    /// Whether this source has to wait for a place.
+    pub fn are_taken(&self, source: IpAddr) -> bool {
+        let sources = self.sources();
+        let of_source = sources.get(&self.keying.key(source)).map(|source| source.places.available_permits());
+        self.all.available_permits() == 0 || of_source == Some(0)
+    }
+
     fn enter(&self, key: Key) -> (User<'_>, Arc<Semaphore>) {
         let mut sources = self.sources();
         let source = sources.entry(key).or_insert_with(|| {

@@ -194,6 +194,43 @@ fn what_healthy_clients_do_never_counts() {
     }
 }
 
+/// What a client says first over TLS.
+fn hello() -> Vec<u8> {
+    let config = rpd::tls::client_config_with(rpd::tls::accept_any(), None);
+    let name = "example.com".try_into().expect("a name");
+    let mut connection = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut octets = Vec::new();
+    connection.write_tls(&mut octets).expect("a hello");
+    octets
+}
+
+#[test]
+fn who_waits_for_a_handshake_of_others_is_not_counted() {
+    let folder = common::certificates();
+    let text = "[listen]\nldaps = \"127.0.0.1:0\"\ntrusted-proxies = [\"127.0.0.1\"]\nproxy-protocol = [\"ldaps\"]\n\
+                [limits]\nhandshake = \"500ms\"\nhandshakes = 1\n\
+                [[tls.certificate]]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n";
+    let proxy = Proxy::start(folder.path(), text);
+    let gate = proxy.gate();
+    let [mut hog, mut phone] = ["203.0.113.1", "203.0.113.2"].map(|source| {
+        let mut client = TcpStream::connect(proxy.address("ldaps")).expect("the proxy listens");
+        client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        client
+            .write_all(format!("PROXY TCP4 {source} 198.51.100.1 40000 636\r\n").as_bytes())
+            .expect("it reads");
+        client.write_all(&hello()).expect("the proxy reads");
+        if source.ends_with(".1") {
+            client.read_exact(&mut [0; 1]).expect("it has the only place");
+        }
+        client
+    });
+    read_to_end(&mut hog);
+    read_to_end(&mut phone);
+    drop(proxy);
+    assert_eq!(counted(&gate, "203.0.113.1"), Some((1, Reason::HandshakeTimeout)));
+    assert_eq!(counted(&gate, "203.0.113.2"), None);
+}
+
 /// A proxy in front of an LDAP target at this address, with these lines.
 fn in_front_of(target: SocketAddr, lines: &str) -> Proxy {
     let text = format!(

@@ -171,9 +171,11 @@ impl Session {
             None => return Err(Refusal::because(Reason::Silent, "limits.handshake").into()),
         }
         let left = state.config.limits.handshake.saturating_sub(start.elapsed());
+        let mut queued = false;
         let handshake = async {
             // Whoever has not even said hello takes no place from others.
             let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+            queued = state.handshakes.are_taken(self.facts.source.ip());
             let _place = state.handshakes.begin(self.facts.source.ip()).await;
             let config = tls.choose(&hello.client_hello());
             hello.into_stream(config).await
@@ -184,6 +186,11 @@ impl Session {
             done = timeout(left, handshake) => match done {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return Err(Refusal::because(tls::why_failed(&error), error).into()),
+                // Others had all places: that is no fault of this client's.
+                Err(_) if queued => {
+                    let detail = "limits.handshake, behind others: limits.handshakes";
+                    return Err(Refusal::because(Reason::HandshakeTimeout, detail).not_counted().into());
+                }
                 Err(_) => return Err(Refusal::because(Reason::HandshakeTimeout, "limits.handshake").into()),
             },
         };
