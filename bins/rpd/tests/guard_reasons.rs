@@ -231,6 +231,29 @@ fn who_waits_for_a_handshake_of_others_is_not_counted() {
     assert_eq!(counted(&gate, "203.0.113.2"), None);
 }
 
+#[test]
+fn a_guess_counts_although_its_answer_is_not_read_to_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let text = format!(
+        "[listen]\nhttp = \"127.0.0.1:0\"\n[[host]]\nnames = [\"example.com\"]\ntarget = \"127.0.0.1\"\nhttp = {{ tcp = {port} }}\n"
+    );
+    let proxy = Proxy::start(std::path::Path::new("."), &text);
+    let gate = proxy.gate();
+    let mut client = TcpStream::connect(proxy.address("http")).expect("the proxy listens");
+    client.write_all(&get("example.com", "/", &digest())).expect("the proxy reads");
+    let mut service = listener.accept().expect("a connection").0;
+    assert!(!read(&mut service).is_empty());
+    let head = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"a\", nonce=\"b\"\r\nContent-Length: 100000000\r\n\r\n";
+    service.write_all(head.as_bytes()).expect("the proxy reads");
+    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    client.read_exact(&mut [0; 12]).expect("a status");
+    drop(client);
+    while service.write_all(&[b' '; 4096]).is_ok() {}
+    drop(proxy);
+    assert_eq!(counted(&gate, "127.0.0.1"), Some((1, Reason::Refused)));
+}
+
 /// A proxy in front of an LDAP target at this address, with these lines.
 fn in_front_of(target: SocketAddr, lines: &str) -> Proxy {
     let text = format!(

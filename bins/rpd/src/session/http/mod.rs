@@ -194,7 +194,16 @@ async fn exchange(
                 session.record.retried = true;
                 upstream = open(session, request, way).await?;
             }
-            Err(fault) => return Err(failure(fault)),
+            Err(fault) => {
+                // Who does not read his answer to the end knows by its head what the service thinks of him.
+                if let Some(answer) = exchange.response.passing() {
+                    session.record.status = Some(answer.status);
+                    if let Some(refusal) = refused(request, &upstream, &answer) {
+                        session.observe(&Observation::Refused(refusal));
+                    }
+                }
+                return Err(failure(fault));
+            }
         }
     }
 }
@@ -260,14 +269,19 @@ fn done(
     }
 }
 
-/// Tells what the service thinks of the client. A 401 speaks against him only if he has shown credentials: without, it
-/// asks for them.
-fn judge(session: &Session, request: &RequestHead<'_>, upstream: &Upstream, answer: &Passing) {
+/// Whether the service refuses the client. A 401 speaks against him only if he has shown credentials: without, it asks
+/// for them.
+fn refused(request: &RequestHead<'_>, upstream: &Upstream, answer: &Passing) -> Option<Refusal> {
     let counted = upstream.host().http.count_status.contains(&answer.status);
     let wrong = answer.status != 401 || request.has_credentials() && !answer.continues_login;
-    if counted && wrong {
-        let detail = format!("http {} {}", answer.status, request.method.escape_ascii());
-        session.observe(&Observation::Refused(Refusal::because(Reason::Refused, detail)));
+    let detail = || format!("http {} {}", answer.status, request.method.escape_ascii());
+    (counted && wrong).then(|| Refusal::because(Reason::Refused, detail()))
+}
+
+/// Tells what the service thinks of the client.
+fn judge(session: &Session, request: &RequestHead<'_>, upstream: &Upstream, answer: &Passing) {
+    if let Some(refusal) = refused(request, upstream, answer) {
+        session.observe(&Observation::Refused(refusal));
         return;
     }
     session.observe(&Observation::Forwarded);

@@ -237,6 +237,14 @@ impl Response {
         matches!(self.stage, Stage::Awaited)
     }
 
+    /// What its head said, if that has gone out.
+    pub(super) fn passing(&self) -> Option<Passing> {
+        match self.stage {
+            Stage::Passing(passing) => Some(passing),
+            Stage::Awaited | Stage::Switched => None,
+        }
+    }
+
     /// It was to end with the connection, so that its end must not look like that.
     pub(super) fn needs_a_reset(&self) -> bool {
         matches!(self.stage, Stage::Passing(Passing { until_close: true, .. }))
