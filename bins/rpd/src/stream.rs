@@ -2,9 +2,10 @@
 //! clear costs only its socket.
 
 use std::{
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -14,6 +15,7 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    task::coop::unconstrained,
 };
 use tokio_rustls::TlsStream;
 
@@ -63,7 +65,9 @@ impl Stream {
     /// Nothing has come that was not asked for, not even the end. What has come is lost.
     pub fn is_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        scratch::poll_read_with(self, &mut cx, |_, _| ()).is_pending()
+        // A task that has had its turn would be told that nothing is there, whatever is.
+        let read = unconstrained(poll_fn(|cx| scratch::poll_read_with(self, cx, |_, _| ())));
+        pin!(read).poll(&mut cx).is_pending()
     }
 
     /// Makes the end of a connection in clear a reset, so that nobody takes it for the end of a message. Over TLS the
@@ -137,5 +141,36 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncWriteExt,
+        net::TcpListener,
+        task::coop::{consume_budget, has_budget_remaining},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_has_had_its_turn_hears_what_has_come() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut far = TcpStream::connect(address).await.expect("a connection");
+        let (near, _) = listener.accept().await.expect("a connection");
+        let mut stream = Stream::from(near);
+        assert!(stream.is_quiet());
+        far.write_all(b"x").await.expect("room");
+        stream.socket().readable().await.expect("a socket");
+        poll_fn(|cx| {
+            while has_budget_remaining() {
+                let _ = pin!(consume_budget()).poll(cx);
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!(!stream.is_quiet());
     }
 }
