@@ -126,8 +126,16 @@ fn describe(request: &Request<'_>) -> String {
     if let Some(agent) = request.headers("User-Agent").next() {
         let _ = write!(text, ", {}", shortened(agent));
     }
+    if text.len() > LONGEST {
+        // A phone that is silent for hours keeps this.
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.shrink_to_fit();
+    }
     text
 }
+
+/// More than that of a request nobody reads in the log.
+const LONGEST: usize = 512;
 
 /// As the log shows it.
 pub(super) fn shortened(value: &[u8]) -> impl std::fmt::Display {
@@ -152,5 +160,30 @@ fn status(reason: Reason) -> Status {
         Reason::Certificate => Status::FORBIDDEN,
         Reason::TargetUnreachable | Reason::SourceLimit => Status::SERVICE_UNAVAILABLE,
         _ => Status::NOT_FOUND,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rp_sip::{Head, Limits};
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_request_is_short_however_long_its_users_are() {
+        let own = format!("<sip:{}@example.com>", "%ff".repeat(10_000));
+        let text = format!(
+            "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKb\r\nFrom: {own};tag=f\r\n\
+             To: {own}\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n"
+        );
+        let Ok(Head::Request(request)) = Head::parse(text.as_bytes(), &Limits::default()) else {
+            panic!("no request")
+        };
+        let kept = describe(&request);
+        assert!(
+            kept.starts_with("REGISTER from sip:%ff") && kept.capacity() <= LONGEST,
+            "{}",
+            kept.capacity()
+        );
     }
 }
