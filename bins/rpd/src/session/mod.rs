@@ -56,13 +56,27 @@ pub struct Session {
 impl Session {
     /// Serves the connection and says how it ended.
     pub async fn run(&mut self) -> End {
-        // All that is needed before the relay is dropped before it: an idle relay should be small. It is boxed, because
-        // phones have none.
-        let mut relay = match Box::pin(self.set_up()).await {
-            Ok(Begun::Relay(relay)) => relay,
-            Ok(Begun::Phone(head)) => return Box::pin(sip::serve(self, head)).await,
+        // Each part lies in a box of its own, gone when the next one begins: a connection that is at rest, in whichever
+        // part that may be, should be small.
+        let (protocol, head) = match Box::pin(self.begin()).await {
+            Ok(begun) => begun,
             Err(end) => return end,
         };
+        let relay = match protocol {
+            Protocol::H323 => Box::pin(h323::serve(self, head)).await.map(Box::new),
+            Protocol::Ldap => Box::pin(ldap::serve(self, head)).await.map(Box::new),
+            Protocol::Http => Box::pin(http::serve(self, head)).await.map(Box::new),
+            // A phone has many services, and so no relay.
+            Protocol::Sip => return Box::pin(sip::serve(self, head)).await,
+        };
+        match relay {
+            Ok(relay) => self.relayed(relay).await,
+            Err(end) => end,
+        }
+    }
+
+    /// Relays, and tells what happens, to the end.
+    async fn relayed(&mut self, mut relay: Box<Relay>) -> End {
         loop {
             match relay.next().await {
                 Event::Note(note) => self.tell(*note),
@@ -86,20 +100,15 @@ impl Session {
         self.live.now()
     }
 
-    /// Everything up to the relay; or how the connection ended without one.
-    async fn set_up(&mut self) -> Result<Begun, End> {
+    /// Everything up to the client's first words, and what they are spoken in.
+    async fn begin(&mut self) -> Result<(Protocol, Head), End> {
         let head = Head::new(self.accept().await?);
         let (protocol, head) = match self.facts.protocol {
             Some(protocol) => (protocol, head),
             None => sniff::protocol(self, head).await?,
         };
         self.told(protocol, &head.stream);
-        match protocol {
-            Protocol::H323 => h323::serve(self, head).await.map(Begun::relay),
-            Protocol::Ldap => ldap::serve(self, head).await.map(Begun::relay),
-            Protocol::Http => http::serve(self, head).await.map(Begun::relay),
-            Protocol::Sip => Ok(Begun::Phone(head)),
-        }
+        Ok((protocol, head))
     }
 
     /// The client has told what it speaks, if the listener did not.
@@ -243,20 +252,6 @@ impl Session {
         let idle = self.state().config.limits.idle.tunnel;
         let limit = Limit { idle, name: "limits.idle.tunnel", unsettled: None };
         Relay::new(client, service, limit, self.cancel.clone())
-    }
-}
-
-/// What a connection has become when its protocol is known and its first message read.
-enum Begun {
-    /// A client with a service.
-    Relay(Box<Relay>),
-    /// A SIP phone, which may have many services, and so no relay.
-    Phone(Head),
-}
-
-impl Begun {
-    fn relay(relay: Relay) -> Self {
-        Self::Relay(Box::new(relay))
     }
 }
 
