@@ -26,7 +26,7 @@ pub struct Admin {
 /// Where the socket is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// Where a service of this name has it; see [`crate::paths`].
+    /// In the runtime folder that the environment names, else in the usual one.
     #[default]
     Usual,
     /// There is none.

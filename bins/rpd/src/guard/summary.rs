@@ -20,7 +20,7 @@ pub struct Refusing {
 }
 
 impl Summary {
-    /// What is new, the most first: at most [`LINES`] entries, and how many connections all the others refused.
+    /// What is new, the most first: a few entries at most, and how many connections all the others refused.
     pub fn of(&mut self, entries: Vec<Entry>) -> (Vec<Refusing>, u64) {
         let before = std::mem::take(&mut self.told);
         let mut news = Vec::new();
