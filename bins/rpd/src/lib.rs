@@ -17,6 +17,7 @@ mod limits;
 pub mod listeners;
 mod log_file;
 pub mod logging;
+mod metrics;
 pub mod outcome;
 mod parked;
 mod paths;

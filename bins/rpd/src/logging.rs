@@ -112,8 +112,7 @@ pub struct Judged {
 pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End, judged: &Judged) {
     match end {
         End::Refused(refusal) if log.rejected => refused(facts, record, refusal, judged),
-        // Its requests have had lines of their own.
-        End::Served(cause) if facts.protocol == Some(Protocol::Http) && record.status != Some(101) => {
+        End::Served(cause) if !tells_end(facts, record) => {
             debug!(conn = facts.id, source = %facts.source, end = %cause, "closed");
         }
         End::Served(cause) if log.forwarded => forwarded(facts, record, Some(cause)),
@@ -132,6 +131,12 @@ pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End, judged: 
     }
 }
 
+/// Whether the end of a connection that was served is a line of its own: in HTTP the requests have had theirs, but
+/// for the one that became a tunnel.
+pub fn tells_end(facts: &Facts, record: &Record) -> bool {
+    facts.protocol != Some(Protocol::Http) || record.status == Some(101)
+}
+
 /// A request on a living connection.
 pub fn request(log: &Log, facts: &Facts, record: &Record, observation: &Observation, judged: &Judged) {
     match observation {
@@ -143,7 +148,6 @@ pub fn request(log: &Log, facts: &Facts, record: &Record, observation: &Observat
 
 fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
     let Some(untold) = judged.untold else { return };
-    let (counted, count) = counted(judged.verdict.as_ref());
     info!(
         conn = facts.id,
         listener = %facts.listener.kind,
@@ -161,23 +165,31 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
         tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
         number = record.number,
-        counted,
-        count,
+        counted = counted(judged.verdict.as_ref()),
+        count = count(judged.verdict.as_ref()),
         untold = (untold > 0).then_some(untold),
         ms = millis(facts),
         "refused"
     );
 }
 
-/// Whether a refusal was counted, or why not; and how many of how many it makes.
-fn counted(verdict: Option<&Verdict>) -> (&'static str, Option<String>) {
+/// Whether a refusal was counted, or why not.
+pub fn counted(verdict: Option<&Verdict>) -> &'static str {
     match verdict {
-        None => ("no", None),
-        Some(Verdict::Counted { count, threshold }) => ("yes", Some(format!("{count}/{threshold}"))),
-        Some(Verdict::Banned(entry) | Verdict::Observed(entry)) => ("yes", Some(entry.count.to_string())),
-        Some(Verdict::Blocked | Verdict::WouldBlock) => ("blocked", None),
-        Some(Verdict::Allowed) => ("allowed", None),
-        Some(Verdict::Off) => ("off", None),
+        None => "no",
+        Some(Verdict::Counted { .. } | Verdict::Banned(_) | Verdict::Observed(_)) => "yes",
+        Some(Verdict::Blocked | Verdict::WouldBlock) => "blocked",
+        Some(Verdict::Allowed) => "allowed",
+        Some(Verdict::Off) => "off",
+    }
+}
+
+/// How many it makes, and of how many.
+fn count(verdict: Option<&Verdict>) -> Option<String> {
+    match verdict? {
+        Verdict::Counted { count, threshold } => Some(format!("{count}/{threshold}")),
+        Verdict::Banned(entry) | Verdict::Observed(entry) => Some(entry.count.to_string()),
+        _ => None,
     }
 }
 

@@ -118,6 +118,14 @@ impl ListenerKind {
         Kind::all().map(Self::Only).chain([Self::Any])
     }
 
+    /// Its place among [`ListenerKind::all`].
+    pub fn number(self) -> usize {
+        match self {
+            Self::Only(kind) => kind.protocol as usize * 2 + usize::from(kind.transport == Transport::Tls),
+            Self::Any => Protocol::ALL.len() * 2,
+        }
+    }
+
     /// Its key in `[listen]`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -43,6 +43,7 @@ pub enum ReloadError {
 pub fn reload(control: &Control) -> Result<Change, ReloadError> {
     systemd::reloading();
     let reloaded = attempt(control);
+    control.metrics().reloaded(reloaded.is_ok());
     match &reloaded {
         Ok(change) => {
             for listener in &change.opened {
@@ -93,6 +94,7 @@ fn restarts(former: &Config, config: &Config) -> Vec<String> {
     let (before, after) = (places(former), places(config));
     let keys = [
         ("engine.workers", former.workers != config.workers),
+        ("metrics.listen", former.metrics != config.metrics),
         ("engine.runtime", former.runtime != config.runtime),
         ("state-directory", before.0 != after.0),
         ("a key of [admin]", before.1 != after.1),

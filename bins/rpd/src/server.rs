@@ -25,13 +25,15 @@ use tracing::{error, warn};
 use crate::{
     admin::{self, Admin},
     cancel::{Cancel, Request},
-    config::{self, Config, Limits, Listener, Runtime},
+    config::{Config, Limits, Listener, Runtime},
     guard::{Cap, Closed, Gate},
     housekeeping::Housekeeping,
     listeners::{Inherited, ListenError, Listeners},
     logging::{self, Judged},
+    metrics::{Metrics, Watched},
     outcome::{End, Facts, Observation, Observer, Reason, Record, Refusal},
     places::{Place, Places},
+    protocol::ListenerKind,
     proxy_protocol,
     rejects::Rejects,
     reload::Change,
@@ -45,7 +47,7 @@ pub struct Running {
     control: Arc<Control>,
     workers: Vec<thread::JoinHandle<()>>,
     // In the order in which they end.
-    _admin: Option<Admin>,
+    _admin: Admin,
     housekeeping: Housekeeping,
     _store: Option<Arc<Store>>,
 }
@@ -88,7 +90,7 @@ pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, 
     let store = config.state_directory.as_deref().map(|folder| Store::open(folder, &gate)).transpose()?;
     let store = store.map(Arc::new);
     let control = Control {
-        server: Arc::new(Server::new(config, gate)),
+        server: Arc::new(Server::new(config, gate, store.as_deref())),
         listeners: watch::Sender::new(listeners),
         phase: watch::Sender::new(Request::None),
         beat: watch::Sender::new(0),
@@ -96,11 +98,7 @@ pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, 
         changing: Mutex::default(),
     };
     let control = Arc::new(control);
-    let config = &control.state().config;
-    let admin = match &config.admin.socket {
-        config::Place::At(path) => Some(Admin::start(path, &config.admin, &control, store.as_ref())?),
-        config::Place::Usual | config::Place::Nowhere => None,
-    };
+    let admin = Admin::start(&control, store.as_ref())?;
     let housekeeping = Housekeeping::start(control.server.gate.clone(), control.server.rejects.clone())?;
     let mut threads = Vec::new();
     for index in 0..workers {
@@ -207,7 +205,7 @@ impl Control {
     /// An address cannot be listened on, or the end has begun.
     pub fn change(&self, config: Config) -> Result<Change, ChangeError> {
         let _one_at_a_time = lock(&self.changing);
-        if *self.phase.borrow() != Request::None {
+        if self.is_ending() {
             return Err(ChangeError::Ending);
         }
         let listeners = self.listeners.borrow().changed(&config.listeners, config.backlog)?;
@@ -232,6 +230,16 @@ impl Control {
         &self.server.gate
     }
 
+    /// Whether it accepts no more, and goes on only until what is open has ended.
+    pub fn is_ending(&self) -> bool {
+        *self.phase.borrow() != Request::None
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.server.metrics
+    }
+
     /// Where it listens.
     pub fn listeners(&self) -> Vec<Listener> {
         self.listeners.borrow().listeners()
@@ -250,18 +258,24 @@ struct Server {
     live: Live,
     gate: Arc<Gate>,
     rejects: Arc<Rejects>,
+    metrics: Arc<Metrics>,
     next_id: AtomicU64,
     /// One a connection that is served: at the cap, accepting stops.
     places: Arc<Places>,
 }
 
 impl Server {
-    fn new(config: Config, gate: Arc<Gate>) -> Self {
+    fn new(config: Config, gate: Arc<Gate>, store: Option<&Store>) -> Self {
+        let places = Arc::new(Places::new(capacity(&config.limits)));
+        let live = Live::new(State::build(config, None));
+        let unsaved = store.map(|store| store.unsaved().clone());
+        let metrics = Metrics::new(Watched::new(gate.clone(), unsaved, live.clone()));
         Self {
-            places: Arc::new(Places::new(capacity(&config.limits))),
-            live: Live::new(State::build(config, None)),
+            places,
+            live,
             gate,
             rejects: Arc::default(),
+            metrics: Arc::new(metrics),
             next_id: AtomicU64::new(1),
         }
     }
@@ -281,7 +295,8 @@ impl Server {
             self.finish(&facts, &Record::default(), &closed.into());
             return;
         }
-        let entry = Entry { server: self.clone(), id, _place: place };
+        self.metrics.entered(listener.kind);
+        let entry = Entry { server: self.clone(), id, kind: listener.kind, _place: place };
         let (live, observer): (_, Arc<dyn Observer>) = (self.live.clone(), self.clone());
         // Made here and used where it lies: what a task moves once more inside, it holds twice for all its life.
         let mut session =
@@ -302,6 +317,7 @@ impl Server {
             End::Refused(refusal) => self.judge(facts, record, refusal),
             _ => Judged::default(),
         };
+        self.metrics.ended(facts, record, end, &judged);
         logging::connection(&self.live.now().config.log, facts, record, end, &judged);
     }
 
@@ -337,6 +353,7 @@ impl Observer for Server {
             Observation::Reached => self.gate.reached(facts, record),
             Observation::Forwarded | Observation::Refused(_) => {}
         }
+        self.metrics.observed(facts, record, observation, &judged);
         logging::request(&self.live.now().config.log, facts, record, observation, &judged);
     }
 }
@@ -354,6 +371,7 @@ impl From<Closed> for End {
 struct Entry {
     server: Arc<Server>,
     id: u64,
+    kind: ListenerKind,
     _place: Place,
 }
 
@@ -391,6 +409,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.server.gate.registry.leave(self.id);
+        self.server.metrics.left(self.kind, thread::panicking());
     }
 }
 
@@ -501,15 +520,22 @@ async fn accept(
             Ok((stream, source)) => {
                 pause = SHORTEST_PAUSE;
                 // At the cap this one waits here, and those behind it in the backlog.
-                let place = tokio::select! {
-                    biased;
-                    place = server.places.take() => place,
-                    _ = &mut end => return,
+                let place = match server.places.try_take() {
+                    Some(place) => place,
+                    None => {
+                        server.metrics.full();
+                        tokio::select! {
+                            biased;
+                            place = server.places.take() => place,
+                            _ = &mut end => return,
+                        }
+                    }
                 };
                 server.admit(stream, source, listener, place);
             }
             Err(error) => {
                 // Out of files, most likely. The connection stays in the backlog, so trying at once would spin.
+                server.metrics.not_accepted();
                 warn!(listener = %listener.kind, %error, "accepting failed");
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);

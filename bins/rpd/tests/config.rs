@@ -248,6 +248,7 @@ fn errors_of_meaning_name_place_and_remedy() {
         ),
         ("[admin]\nsocket-mode = \"rw\"\n".to_owned(), "2 error: admin.socket-mode: \"rw\" is no permission in octal | write \"0660\""),
         ("[admin]\nsocket-mode = \"0666\"\n".to_owned(), "2 warning: everybody on this machine may change the lists"),
+        ("[metrics]\nlisten = 9464\n".to_owned(), "2 error: metrics.listen: everybody could read the figures | write the address too, such as \"127.0.0.1:9464\""),
         ("[admin]\nsocket-group = \"no-such-group\"\n".to_owned(), "2 error: this machine has no group \"no-such-group\""),
         (
             "[tls]\nrequest-client-certificate = [\"sip\"]\n".to_owned(),
@@ -453,6 +454,7 @@ fn every_key_is_described() {
         "[guard]\n@",
         "[[guard.network]]\n@",
         "[admin]\n@",
+        "[metrics]\n@",
         "[limits]\n@",
         "[limits.idle]\n@",
         "[limits.keepalive]\n@",

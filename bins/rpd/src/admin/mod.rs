@@ -5,6 +5,7 @@
 
 mod answer;
 mod audit;
+mod exposed;
 mod lists;
 mod reload;
 mod requests;
@@ -13,6 +14,7 @@ mod same_origin;
 use std::{
     fs,
     io::{self, ErrorKind},
+    net::SocketAddr,
     os::unix::fs::{FileTypeExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,8 +23,10 @@ use std::{
 
 use axum::{
     Router,
-    extract::connect_info::Connected,
+    extract::{State, connect_info::Connected},
+    http::{StatusCode, header},
     middleware,
+    response::IntoResponse,
     routing::{delete, get, patch, post},
     serve::IncomingStream,
 };
@@ -33,23 +37,45 @@ use tokio::{
 };
 use tracing::{error, info};
 
-use crate::{config, guard::Gate, server::Control, store::Store};
+use crate::{
+    config::{self, Place},
+    guard::Gate,
+    metrics::Metrics,
+    server::Control,
+    store::Store,
+};
 use audit::Audit;
 
 /// The service, until this is dropped.
 #[derive(Debug)]
 pub struct Admin {
-    socket: PathBuf,
+    socket: Option<PathBuf>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Why it cannot be.
 #[derive(Debug, thiserror::Error)]
-#[error("admin.socket {}: {error}{}", path.display(), remedy(error))]
-pub struct StartError {
-    path: PathBuf,
-    error: io::Error,
+pub enum StartError {
+    /// The socket cannot be had.
+    #[error("admin.socket {}: {error}{}", path.display(), remedy(error))]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The address for figures cannot be had.
+    #[error("metrics.listen: {address} cannot be listened on: {error}")]
+    Metrics {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// There is no thread for it.
+    #[error("the administration could not be started: {0}")]
+    Thread(#[from] io::Error),
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -68,33 +94,55 @@ struct Desk {
     gate: Arc<Gate>,
     store: Option<Arc<Store>>,
     audit: Audit,
+    metrics: Arc<Metrics>,
+}
+
+impl Desk {
+    /// Whether new connections are welcome: who spreads them over several proxies asks this.
+    fn health(&self) -> (StatusCode, &'static str) {
+        if self.control.is_ending() {
+            return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+        }
+        (StatusCode::OK, "ok\n")
+    }
 }
 
 impl Admin {
-    /// Listens on `path` and answers from now on.
+    /// Listens where the configuration says and answers from now on.
     ///
     /// # Errors
-    /// The socket cannot be had.
-    pub fn start(
-        path: &Path,
-        config: &config::Admin,
-        control: &Arc<Control>,
-        store: Option<&Arc<Store>>,
-    ) -> Result<Self, StartError> {
-        let failed = |error| StartError { path: path.to_owned(), error };
-        let listener = listen(path, config).map_err(failed)?;
+    /// A socket cannot be had.
+    pub fn start(control: &Arc<Control>, store: Option<&Arc<Store>>) -> Result<Self, StartError> {
+        let state = control.state();
+        let config = &state.config;
+        let socket = match &config.admin.socket {
+            Place::At(path) => Some(path.clone()),
+            Place::Usual | Place::Nowhere => None,
+        };
+        let bound = |path: &PathBuf| {
+            listen(path, &config.admin).map_err(|error| StartError::Socket { path: path.clone(), error })
+        };
+        let listener = socket.as_ref().map(bound).transpose()?;
+        let exposed = config.metrics.iter().map(|address| {
+            exposed::listen(*address).map_err(|error| StartError::Metrics { address: *address, error })
+        });
+        let exposed = exposed.collect::<Result<Vec<_>, _>>()?;
         let desk = Desk {
             control: control.clone(),
             gate: control.gate().clone(),
             store: store.cloned(),
             audit: Audit::new(store.map(|store| store.folder())),
+            metrics: control.metrics().clone(),
         };
         let (stop, stopped) = oneshot::channel();
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("admin".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(serve(listener, Arc::new(desk), stopped)));
-        info!("administration on {}", path.display());
-        Ok(Self { socket: path.to_owned(), stop: Some(stop), thread: Some(thread.map_err(failed)?) })
+        let thread =
+            thread.spawn(move || runtime.block_on(serve(listener, exposed, Arc::new(desk), stopped)));
+        if let Some(path) = &socket {
+            info!("administration on {}", path.display());
+        }
+        Ok(Self { socket, stop: Some(stop), thread: Some(thread?) })
     }
 }
 
@@ -107,7 +155,9 @@ impl Drop for Admin {
             error!("the administration ended by a panic");
         }
         // The next start would take the place of what is left.
-        let _ = fs::remove_file(&self.socket);
+        if let Some(socket) = &self.socket {
+            let _ = fs::remove_file(socket);
+        }
     }
 }
 
@@ -142,7 +192,19 @@ fn make_way(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn serve(listener: std::os::unix::net::UnixListener, desk: Arc<Desk>, stopped: oneshot::Receiver<()>) {
+async fn serve(
+    listener: Option<std::os::unix::net::UnixListener>,
+    exposed: Vec<std::net::TcpListener>,
+    desk: Arc<Desk>,
+    stopped: oneshot::Receiver<()>,
+) {
+    for listener in exposed {
+        tokio::spawn(exposed::serve(listener, desk.clone()));
+    }
+    let Some(listener) = listener else {
+        let _ = stopped.await;
+        return;
+    };
     let served = match UnixListener::from_std(listener) {
         Ok(listener) => {
             let service = routes(desk).into_make_service_with_connect_info::<Peer>();
@@ -170,10 +232,20 @@ fn routes(desk: Arc<Desk>) -> Router {
         .route("/requests/top", get(requests::top));
     Router::new()
         .nest("/api/v1", api)
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
         .fallback(answer::unknown_path)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(middleware::from_fn(same_origin::check))
         .with_state(desk)
+}
+
+async fn health(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
+    desk.health()
+}
+
+async fn metrics(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, exposed::TEXT)], desk.metrics.text())
 }
 
 /// Who asks.

@@ -22,6 +22,7 @@ pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec
     let proxies = check.proxies(&file.listen, &listeners);
     let guard = check.guard(&file.guard);
     let admin = check.admin(&file.admin);
+    let metrics = check.metrics(&file.metrics);
     if check.failed() {
         return (None, check.findings);
     }
@@ -60,6 +61,7 @@ pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec
         admin,
         state_directory: file.state_directory.map(|path| folder.join(path)),
         limits: file.limits,
+        metrics,
         log: Log { file: file.log.file.map(|path| folder.join(path)), ..file.log },
         workers: file.engine.workers.map(|workers| usize::from(workers.get())),
         runtime: file.engine.runtime,

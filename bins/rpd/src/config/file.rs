@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::{
     admin::AdminTable, engine::Engine, guard::GuardTable, host::HostRow, ldap::LdapTable, limits::Limits,
-    listen::ListenTable, log::Log, sip::SipTable, tls::TlsTable,
+    listen::ListenTable, log::Log, metrics::MetricsTable, sip::SipTable, tls::TlsTable,
 };
 
 /// The whole file.
@@ -27,5 +27,6 @@ pub struct File {
     pub state_directory: Option<PathBuf>,
     pub limits: Limits,
     pub log: Log,
+    pub metrics: MetricsTable,
     pub engine: Engine,
 }

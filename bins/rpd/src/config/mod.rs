@@ -16,6 +16,7 @@ mod ldap;
 mod limits;
 mod listen;
 mod log;
+mod metrics;
 mod outline;
 mod read;
 mod report;
@@ -26,6 +27,7 @@ mod urls;
 mod value;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -81,6 +83,8 @@ pub struct Config {
     pub state_directory: Option<PathBuf>,
     /// Caps and time-outs.
     pub limits: Limits,
+    /// Where figures are told over TCP.
+    pub metrics: Vec<SocketAddr>,
     /// What is logged.
     pub log: Log,
     /// Worker threads; none: one a core.

@@ -187,6 +187,8 @@ pub struct Validity {
     pub from: String,
     /// Not after.
     pub until: String,
+    /// The same in seconds since 1970.
+    pub ends: i64,
     /// Whole days left.
     pub days_left: i64,
     /// Whether it has begun.
@@ -203,6 +205,7 @@ impl Validity {
         Some(Self {
             from: from.to_string(),
             until: until.to_string(),
+            ends: until.timestamp(),
             days_left: (until.timestamp() - now).div_euclid(86_400),
             begun: from.timestamp() <= now,
         })
@@ -210,7 +213,7 @@ impl Validity {
 
     /// A sentence about a certificate that is out of date, or will be in 21 days.
     pub fn warning(&self) -> Option<String> {
-        let Self { from, until, days_left, begun } = self;
+        let Self { from, until, days_left, begun, .. } = self;
         if !begun {
             return Some(format!("the certificate is not valid before {from}: clients will refuse it"));
         }

@@ -60,6 +60,11 @@ impl Guarded {
         stream
     }
 
+    /// The proxy itself.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
     pub fn address(&self, listener: &str) -> SocketAddr {
         self.proxy.address(listener)
     }

@@ -1,0 +1,38 @@
+//! `[metrics]`: where figures are told to everybody.
+
+#![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    check::Check,
+    value::{Bind, Binds},
+};
+
+/// `[metrics]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct MetricsTable {
+    pub listen: Option<Spanned<Binds>>,
+}
+
+impl Check<'_> {
+    /// Only addresses that are written: figures are for whoever reaches the port.
+    pub(super) fn metrics(&mut self, table: &MetricsTable) -> Vec<SocketAddr> {
+        let Some(binds) = &table.listen else { return Vec::new() };
+        let mut addresses = Vec::new();
+        for bind in &binds.get_ref().0 {
+            match bind {
+                Bind::Address(address) => addresses.push(*address),
+                Bind::Port(port) => self.error(
+                    binds.span(),
+                    format!("metrics.listen: everybody could read the figures; write the address too, such as \"127.0.0.1:{port}\""),
+                ),
+            }
+        }
+        addresses
+    }
+}

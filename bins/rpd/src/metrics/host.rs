@@ -1,0 +1,153 @@
+//! Requests, by the host that they were for, and whether its target can be reached.
+
+use std::sync::OnceLock;
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use super::spoken::{PerSpoken, word};
+use crate::{
+    outcome::{Reason, Record},
+    protocol::Protocol,
+};
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Forwarded,
+    /// HTTP, by the first digit of its status.
+    Status(u16),
+    Refused(Reason),
+}
+
+/// The families of all hosts.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    requests: Family<Vec<(&'static str, String)>, Counter>,
+    connects: Family<Vec<(&'static str, String)>, Counter>,
+    up: Family<Vec<(&'static str, String)>, Gauge>,
+    retries: Family<Vec<(&'static str, String)>, Counter>,
+}
+
+/// One host.
+#[derive(Debug)]
+pub(super) struct Host {
+    name: String,
+    /// Made when there is something to count, so that what never happens makes no line.
+    requests: PerSpoken<[OnceLock<Counter>; Outcome::MANY]>,
+    /// Nothing to tell where no host was found.
+    target: Option<Target>,
+}
+
+#[derive(Debug)]
+struct Target {
+    reached: Counter,
+    unreachable: Counter,
+    up: Gauge,
+    retries: Counter,
+}
+
+impl Hosts {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let (requests, connects) = (Family::default(), Family::default());
+        let (up, retries) = (Family::default(), Family::default());
+        registry.register("requests", "Requests, and connections that are one", requests.clone());
+        registry.register("target_connects", "Connections to targets", connects.clone());
+        registry.register("target_up", "Whether the last connection to a target succeeded", up.clone());
+        registry.register("http_retries", "Requests sent once more on a new connection", retries.clone());
+        Self { requests, connects, up, retries }
+    }
+
+    /// The counters of a host, whose name is empty if there was none.
+    pub(super) fn host(&self, name: &str) -> Host {
+        let labels = || vec![("host", name.to_owned())];
+        let connects = |result: &str| {
+            let labels = vec![("host", name.to_owned()), ("result", result.to_owned())];
+            self.connects.get_or_create_owned(&labels)
+        };
+        let target = || Target {
+            reached: connects("reached"),
+            unreachable: connects("unreachable"),
+            up: self.up.get_or_create_owned(&labels()),
+            retries: self.retries.get_or_create_owned(&labels()),
+        };
+        Host {
+            name: name.to_owned(),
+            requests: PerSpoken::new(|_| [const { OnceLock::new() }; Outcome::MANY]),
+            target: (!name.is_empty()).then(target),
+        }
+    }
+}
+
+impl Host {
+    pub(super) fn request(&self, hosts: &Hosts, spoken: Option<Protocol>, outcome: Outcome, retried: bool) {
+        let make = || {
+            hosts.requests.get_or_create_owned(&vec![
+                ("protocol", word(spoken).to_owned()),
+                ("host", self.name.clone()),
+                ("outcome", outcome.as_str().to_owned()),
+            ])
+        };
+        self.requests[spoken][outcome.number()].get_or_init(make).inc();
+        if let Some(target) = self.target.as_ref().filter(|_| retried) {
+            target.retries.inc();
+        }
+    }
+
+    pub(super) fn reached(&self) {
+        if let Some(target) = &self.target {
+            target.reached.inc();
+            target.up.set(1);
+        }
+    }
+
+    pub(super) fn unreachable(&self) {
+        if let Some(target) = &self.target {
+            target.unreachable.inc();
+            target.up.set(0);
+        }
+    }
+}
+
+impl Outcome {
+    const MANY: usize = 1 + STATUS.len() + Reason::ALL.len();
+
+    pub(super) fn forwarded(record: &Record) -> Self {
+        match record.status.map(|status| status / 100) {
+            Some(class @ 1..=5) => Self::Status(class),
+            _ => Self::Forwarded,
+        }
+    }
+
+    fn number(self) -> usize {
+        match self {
+            Self::Forwarded => 0,
+            Self::Status(class) => usize::from(class),
+            Self::Refused(reason) => 1 + STATUS.len() + reason as usize,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Status(class) => STATUS[usize::from(class) - 1],
+            Self::Refused(reason) => reason.as_str(),
+        }
+    }
+}
+
+const STATUS: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_a_place_of_its_own() {
+        let refused = Reason::ALL.iter().map(|reason| Outcome::Refused(*reason));
+        let all = [Outcome::Forwarded].into_iter().chain((1..=5).map(Outcome::Status)).chain(refused);
+        assert_eq!(all.map(Outcome::number).collect::<Vec<_>>(), (0..Outcome::MANY).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,297 @@
+//! What is counted, for Prometheus. `server` feeds it at the two ends of a connection and nothing else does, so a
+//! number here is the number of lines that the log would have. No label holds an address or a name from the network.
+//!
+//! What every connection touches was looked up once, when the proxy was started or a host was first seen.
+
+mod host;
+mod listener;
+mod moment;
+mod process;
+mod spoken;
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use rp_guard::Verdict;
+
+pub use moment::Watched;
+
+use crate::{
+    logging::{self, Judged},
+    outcome::{Cause, End, Facts, Observation, Reason, Record},
+    protocol::{ListenerKind, Protocol},
+};
+use host::{Host, Hosts, Outcome};
+use listener::Listener;
+use spoken::{PerSpoken, word};
+
+/// All counters, and the text that they make.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// In the order of [`ListenerKind::all`].
+    listeners: Vec<Listener>,
+    protocols: PerSpoken<PerProtocolSeries>,
+    hosts: Hosts,
+    known: RwLock<HashMap<String, Arc<Host>>>,
+    events: Family<[(&'static str, &'static str); 3], Counter>,
+    bans: Family<[(&'static str, &'static str); 1], Counter>,
+    refused: Counter,
+    limits: Family<[(&'static str, &'static str); 1], Counter>,
+    accept_errors: Counter,
+    reloads: Family<[(&'static str, &'static str); 1], Counter>,
+    last_reload: Gauge,
+    panics: Counter,
+}
+
+#[derive(Debug)]
+struct PerProtocolSeries {
+    lasted: Histogram,
+    first_message: Histogram,
+    up: Counter,
+    down: Counter,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new(watched: Watched) -> Self {
+        let mut registry = Registry::with_prefix("rpd");
+        let build = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        registry.register("build_info", "What runs here", build);
+        let listeners = Listener::register_all(&mut registry);
+        let protocols = PerProtocolSeries::register_all(&mut registry);
+        let hosts = Hosts::register(&mut registry);
+        let (events, bans, limits) = (Family::default(), Family::default(), Family::default());
+        let (reloads, last_reload) = (Family::default(), Gauge::default());
+        let (refused, accept_errors, panics) = (Counter::default(), Counter::default(), Counter::default());
+        // At zero from the start: what first appears as one has no rate.
+        for mode in ["enforce", "observe"] {
+            drop(bans.get_or_create(&[("mode", mode)]));
+        }
+        for limit in ["max-connections", "connections-per-source"] {
+            drop(limits.get_or_create(&[("limit", limit)]));
+        }
+        for result in ["done", "failed"] {
+            drop(reloads.get_or_create(&[("result", result)]));
+        }
+        // What runs was read without an error.
+        last_reload.set(1);
+        registry.register("config_reloads", "Reloads of the configuration", reloads.clone());
+        registry.register(
+            "config_last_reload_success",
+            "Whether the last one succeeded",
+            last_reload.clone(),
+        );
+        registry.register("guard_events", "Refusals, by what the guard made of them", events.clone());
+        registry.register("guard_bans", "Sources that were shut out, or would have been", bans.clone());
+        registry.register("guard_refused", "Connections closed because of the lists", refused.clone());
+        registry.register("limit_hits", "Connections that a limit ended or kept out", limits.clone());
+        registry.register("accept_errors", "Failures to accept a connection", accept_errors.clone());
+        registry.register("panics", "Connections that ended by a bug of the proxy", panics.clone());
+        registry.register_collector(Box::new(watched));
+        Self {
+            registry,
+            listeners,
+            protocols,
+            hosts,
+            known: RwLock::default(),
+            events,
+            bans,
+            refused,
+            limits,
+            accept_errors,
+            reloads,
+            last_reload,
+            panics,
+        }
+    }
+
+    /// A connection is served from now on.
+    pub fn entered(&self, kind: ListenerKind) {
+        self.listener(kind).living.inc();
+    }
+
+    /// It is served no more; by a panic, or as it should.
+    pub fn left(&self, kind: ListenerKind, panicked: bool) {
+        self.listener(kind).living.dec();
+        self.panics.inc_by(u64::from(panicked));
+    }
+
+    /// A connection could not be accepted.
+    pub fn not_accepted(&self) {
+        self.accept_errors.inc();
+    }
+
+    /// The configuration was read anew, and is in force or not.
+    pub fn reloaded(&self, succeeded: bool) {
+        self.last_reload.set(succeeded.into());
+        self.reloads.get_or_create(&[("result", if succeeded { "done" } else { "failed" })]).inc();
+    }
+
+    /// A connection waits because there are as many as there may be.
+    pub fn full(&self) {
+        self.limits.get_or_create(&[("limit", "max-connections")]).inc();
+    }
+
+    /// The end of a connection.
+    pub fn ended(&self, facts: &Facts, record: &Record, end: &End, judged: &Judged) {
+        let spoken = facts.protocol;
+        self.listener(facts.listener.kind).ended(record, end);
+        // What is closed at once would hide how long the others last.
+        if *end != End::Denied {
+            self.protocols[spoken].lasted.observe(facts.accepted.elapsed().as_secs_f64());
+        }
+        if let Some(millis) = record.key_after {
+            let key_after = Duration::from_millis(millis.into());
+            self.protocols[spoken].first_message.observe(key_after.as_secs_f64());
+        }
+        // Its requests were told one by one.
+        let told = matches!(end, End::Served(_)) && !logging::tells_end(facts, record);
+        if !told {
+            self.octets(spoken, record);
+        }
+        match end {
+            End::Served(_) if told => {}
+            End::Served(_) => self.request(spoken, record, Outcome::forwarded(record)),
+            End::Refused(refusal) => self.refused(spoken, record, refusal.reason, judged),
+            End::Broken(_) => {
+                self.request(spoken, record, Outcome::Refused(Reason::TargetFailed));
+            }
+            End::Denied => _ = self.refused.inc(),
+            End::Gone => {}
+        }
+        if let End::Served(Cause::TimedOut(limit)) = end {
+            self.limit(limit);
+        }
+    }
+
+    /// A request on a living connection.
+    pub fn observed(&self, facts: &Facts, record: &Record, observation: &Observation, judged: &Judged) {
+        let spoken = facts.protocol;
+        match observation {
+            Observation::Forwarded => self.request(spoken, record, Outcome::forwarded(record)),
+            Observation::Refused(refusal) => self.refused(spoken, record, refusal.reason, judged),
+            Observation::Reached => self.host(record).reached(),
+            Observation::Proven => {}
+        }
+        // Elsewhere the connection is still counting.
+        if spoken == Some(Protocol::Http)
+            && matches!(observation, Observation::Forwarded | Observation::Refused(_))
+        {
+            self.octets(spoken, record);
+        }
+    }
+
+    fn refused(&self, spoken: Option<Protocol>, record: &Record, reason: Reason, judged: &Judged) {
+        self.request(spoken, record, Outcome::Refused(reason));
+        let counted = logging::counted(judged.verdict.as_ref());
+        let event = [("reason", reason.as_str()), ("protocol", word(spoken)), ("counted", counted)];
+        self.events.get_or_create(&event).inc();
+        let mode = match &judged.verdict {
+            Some(Verdict::Banned(_)) => Some("enforce"),
+            Some(Verdict::Observed(_)) => Some("observe"),
+            _ => None,
+        };
+        if let Some(mode) = mode {
+            self.bans.get_or_create(&[("mode", mode)]).inc();
+        }
+        match reason {
+            Reason::TargetUnreachable => self.host(record).unreachable(),
+            Reason::SourceLimit => self.limit("limits.connections-per-source"),
+            _ => {}
+        }
+    }
+
+    /// What has a line in the log, where all lines are wanted.
+    fn request(&self, spoken: Option<Protocol>, record: &Record, outcome: Outcome) {
+        self.host(record).request(&self.hosts, spoken, outcome, record.retried);
+    }
+
+    fn octets(&self, spoken: Option<Protocol>, record: &Record) {
+        self.protocols[spoken].up.inc_by(record.octets.0);
+        self.protocols[spoken].down.inc_by(record.octets.1);
+    }
+
+    /// By the name of its key.
+    fn limit(&self, key: &'static str) {
+        let limit = key.strip_prefix("limits.").unwrap_or(key);
+        self.limits.get_or_create(&[("limit", limit)]).inc();
+    }
+
+    fn listener(&self, kind: ListenerKind) -> &Listener {
+        &self.listeners[kind.number()]
+    }
+
+    /// The counters of a host; of none, where no host was found.
+    fn host(&self, record: &Record) -> Arc<Host> {
+        let name = record.host.as_deref().unwrap_or_default();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        known.unwrap_or_else(|| {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.entry(name.to_owned()).or_insert_with(|| Arc::new(self.hosts.host(name))).clone()
+        })
+    }
+
+    /// All as text, as Prometheus has read it since ever (version 0.0.4). The newer form tells a counter by a name
+    /// without `_total`, under which a gauge may not stand beside it.
+    pub fn text(&self) -> String {
+        let mut open = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut open, &self.registry);
+        let mut text = String::with_capacity(open.len());
+        let mut lines = open.lines().peekable();
+        while let Some(line) = lines.next() {
+            let mut words = line.splitn(4, ' ');
+            let (Some("#"), Some(word), Some(name)) = (words.next(), words.next(), words.next()) else {
+                if line != "# EOF" {
+                    let _ = writeln!(text, "{line}");
+                }
+                continue;
+            };
+            let counter =
+                line.ends_with(" counter") || lines.peek().is_some_and(|next| next.ends_with(" counter"));
+            let total = if counter { "_total" } else { "" };
+            let _ = writeln!(text, "# {word} {name}{total} {}", words.next().unwrap_or_default());
+        }
+        text
+    }
+}
+
+impl PerProtocolSeries {
+    fn register_all(registry: &mut Registry) -> PerSpoken<Self> {
+        let lasted = Family::<[(&'static str, &'static str); 1], Histogram>::new_with_constructor(|| {
+            Histogram::new([0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 86_400.0])
+        });
+        let octets = Family::<[(&'static str, &'static str); 2], Counter>::default();
+        let first = Family::<[(&'static str, &'static str); 1], Histogram>::new_with_constructor(|| {
+            Histogram::new([0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 15.0])
+        });
+        registry.register("connection_seconds", "How long connections lasted", lasted.clone());
+        registry.register("bytes", "Octets of requests and connections that have ended", octets.clone());
+        registry.register("first_message_seconds", "From accept until the name was known", first.clone());
+        PerSpoken::new(|spoken| {
+            let protocol = ("protocol", word(spoken));
+            Self {
+                lasted: lasted.get_or_create_owned(&[protocol]),
+                first_message: first.get_or_create_owned(&[protocol]),
+                up: octets.get_or_create_owned(&[protocol, ("direction", "up")]),
+                down: octets.get_or_create_owned(&[protocol, ("direction", "down")]),
+            }
+        })
+    }
+}
+
+/// Seconds since 1970.
+fn timestamp(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
