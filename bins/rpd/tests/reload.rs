@@ -86,6 +86,9 @@ fn listeners_come_and_go_and_those_that_stay_keep_their_sockets() {
     assert_eq!((change.opened.len(), change.closed.len()), (1, 0));
     let added = proxy.address("sip");
     let mut phone = Wire::phone(&proxy);
+    // Whose ping is answered has been accepted.
+    phone.send("\r\n\r\n");
+    phone.expect(b"\r\n");
     assert_eq!(proxy.address("http"), kept);
 
     let change = proxy.reload(&web.configuration("a.example", "")).expect("a reload");
