@@ -5,8 +5,6 @@ mod common;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    thread,
-    time::Duration,
 };
 
 use common::{
@@ -139,29 +137,4 @@ fn each_request_of_a_connection_has_its_number() {
         .expect("the proxy reads");
     let second = process.line("forwarded");
     assert!(second.contains(" number=2 ") && second.contains("GET a.example /2"), "{second}");
-}
-
-#[test]
-#[ignore = "takes half a minute"]
-fn a_body_that_stands_still_is_given_up_and_a_slow_one_is_not() {
-    let (mut process, address, _folder) =
-        start(&["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"], "", "http-body-rate = \"10B\"");
-    let head = format!("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 500\r\n{CLOSE}");
-    let mut slow = send(address, &head);
-    let slow = thread::spawn(move || {
-        for _ in 0..25 {
-            slow.write_all(&[b'x'; 20]).expect("the proxy reads");
-            // Being slow is what this is about.
-            thread::sleep(Duration::from_secs(1));
-        }
-        let mut got = String::new();
-        slow.read_to_string(&mut got).expect("an answer");
-        got
-    });
-    let mut got = String::new();
-    send(address, &head).read_to_string(&mut got).expect("an answer");
-    assert!(got.starts_with("HTTP/1.1 408 "), "{got}");
-    assert!(process.line("reason=too-slow").contains("limits.http-body-rate"));
-    let got = slow.join().expect("the slow client");
-    assert!(got.ends_with("\r\n\r\ndone"), "{got}");
 }
