@@ -42,6 +42,10 @@ fn busy() -> (Guarded, Port) {
     browser.write_all(&get("example.com", "/", "")).expect("the proxy reads");
     browser.read_to_end(&mut Vec::new()).expect("an answer");
     for attempt in 1..=3 {
+        // The ban would end a connection that is still being closed, which then counts as refused.
+        wait_until("nobody left", || {
+            ask(&guarded, "/metrics").lines().any(|line| line == r#"rpd_connections{listener="ldap"} 0"#)
+        });
         let mut guesser = guarded.connect("ldap", GUESSER);
         guesser.write_all(&bind("example.com\\49")).expect("the proxy reads");
         read(&mut guesser);
