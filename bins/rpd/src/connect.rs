@@ -15,6 +15,7 @@ use tokio::{io::AsyncWriteExt, net::TcpSocket, time::timeout};
 
 use crate::{
     config::{Keepalive, Limits, Target},
+    lock::lock,
     protocol::Protocol,
     proxy_protocol::{self, Addresses},
     state::Destination,
@@ -158,13 +159,13 @@ impl Resolver {
         }
         let addresses: Vec<IpAddr> =
             tokio::net::lookup_host((name.as_str(), 0)).await?.map(|address| address.ip()).collect();
-        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = lock(&self.known);
         known.insert(name.clone(), (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
 
     fn recent(&self, name: &str) -> Option<Vec<IpAddr>> {
-        let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = lock(&self.known);
         let (at, addresses) = known.get(name)?;
         (at.elapsed() < KEPT).then(|| addresses.clone())
     }
@@ -172,7 +173,7 @@ impl Resolver {
     /// After a failure the name is asked for anew.
     fn forget(&self, target: &Target) {
         if let Target::Name(name) = target {
-            self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(name);
+            lock(&self.known).remove(name);
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use rp_guard::{Key, Keying};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::lock::lock;
 
 /// The handshakes in progress, over all workers.
 #[derive(Debug)]
@@ -74,7 +76,7 @@ impl Handshakes {
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<Key, Source>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sources)
     }
 }
 

@@ -15,6 +15,7 @@ mod handshakes;
 mod housekeeping;
 mod limits;
 pub mod listeners;
+mod lock;
 mod log_file;
 pub mod logging;
 mod metrics;

@@ -12,7 +12,13 @@ use std::{
 
 use rp_guard::{Entry, Key, Kind, Origin, Verdict};
 use rp_route::leg::{Leg, Transport};
-use tracing::{Level, debug, info, level_filters::LevelFilter, warn};
+use tracing::{
+    Level, debug,
+    field::{DisplayValue, display},
+    info,
+    level_filters::LevelFilter,
+    warn,
+};
 use tracing_subscriber::{
     Layer, layer::SubscriberExt, registry::LookupSpan, reload, util::SubscriberInitExt,
 };
@@ -121,7 +127,7 @@ pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End, judged: 
             conn = facts.id,
             listener = %facts.listener.kind,
             source = %facts.source,
-            host = record.host.as_deref().map(|host| display(Safe(host))),
+            host = safe(record.host.as_deref()),
             target = record.target.map(display),
             detail = %Safe(detail),
             "the target broke its protocol"
@@ -156,12 +162,12 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
         via = facts.via.as_deref().map(display),
         reason = %refusal.reason,
         detail = (!refusal.detail.is_empty()).then(|| display(Safe(&refusal.detail))),
-        name = record.name.as_deref().map(|name| display(Safe(name))),
-        request = record.request.as_deref().map(|request| display(Safe(request))),
-        host = record.host.as_deref().map(|host| display(Safe(host))),
-        certificate = record.certificate.as_deref().map(|text| display(Safe(text))),
+        name = safe(record.name.as_deref()),
+        request = safe(record.request.as_deref()),
+        host = safe(record.host.as_deref()),
+        certificate = safe(record.certificate.as_deref()),
         leg = record.leg.map(|leg| display(LegText(leg))),
-        sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
+        sni = safe(record.tls.as_ref().and_then(|tls| tls.sni.as_deref())),
         tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
         number = record.number,
@@ -260,13 +266,13 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         protocol = told_protocol(facts).map(display),
         source = %facts.source,
         via = facts.via.as_deref().map(display),
-        name = record.name.as_deref().map(|name| display(Safe(name))),
-        request = record.request.as_deref().map(|request| display(Safe(request))),
-        host = record.host.as_deref().map(|host| display(Safe(host))),
-        certificate = record.certificate.as_deref().map(|text| display(Safe(text))),
+        name = safe(record.name.as_deref()),
+        request = safe(record.request.as_deref()),
+        host = safe(record.host.as_deref()),
+        certificate = safe(record.certificate.as_deref()),
         leg = record.leg.map(|leg| display(LegText(leg))),
         target = record.target.map(display),
-        sni = record.tls.as_ref().and_then(|tls| tls.sni.as_deref()).map(|sni| display(Safe(sni))),
+        sni = safe(record.tls.as_ref().and_then(|tls| tls.sni.as_deref())),
         tls = record.tls.as_ref().map(|tls| display(tls.version)),
         status = record.status,
         number = record.number,
@@ -314,6 +320,11 @@ impl fmt::Display for Safe<'_> {
         }
         f.write_str(quote)
     }
+}
+
+/// Such text, where there is any.
+fn safe(text: Option<&str>) -> Option<DisplayValue<Safe<'_>>> {
+    text.map(|text| display(Safe(text)))
 }
 
 static JSON: AtomicBool = AtomicBool::new(false);

@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, VecDeque},
     mem,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     thread::{self, ThreadId},
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use std::{
 use rp_route::leg::Leg;
 use tokio::time::sleep_until;
 
-use crate::{state::Destination, stream::Stream};
+use crate::{lock::lock, state::Destination, stream::Stream};
 
 /// All of them.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Parked {
     }
 
     fn take_any(&self, destination: &Arc<Destination>, leg: Leg) -> Option<Waiting> {
-        let mut workers = self.lock();
+        let mut workers = lock(&self.0);
         let waiting = &mut workers.get_mut(&thread::current().id())?.waiting;
         let at = waiting.iter().rposition(|waiting| waiting.leads_to(destination, leg))?;
         waiting.remove(at)
@@ -70,7 +70,7 @@ impl Parked {
         time: Duration,
     ) {
         let id = thread::current().id();
-        let mut workers = self.lock();
+        let mut workers = lock(&self.0);
         let worker = workers.entry(id).or_default();
         worker.waiting.push_back(Waiting { stream, peer, destination, leg, until: Instant::now() + time });
         let surplus = (worker.waiting.len() > AT_MOST).then(|| worker.waiting.pop_front());
@@ -85,7 +85,7 @@ impl Parked {
     /// Closes those whose time is over, and says when that of the next one is; none is left otherwise.
     fn close_old(&self, id: ThreadId) -> Option<Instant> {
         let now = Instant::now();
-        let mut workers = self.lock();
+        let mut workers = lock(&self.0);
         let worker = workers.get_mut(&id)?;
         let old = worker.waiting.partition_point(|waiting| waiting.until <= now);
         let old: Vec<Waiting> = worker.waiting.drain(..old).collect();
@@ -94,10 +94,6 @@ impl Parked {
         drop(workers);
         drop(old);
         next
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ThreadId, Worker>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Places for connections: so many at a time, also when that number changes.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicU32, Ordering},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::lock::lock;
 
 /// All places.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Places {
 
     /// Makes them more or fewer. Whoever has one keeps it.
     pub fn resize(&self, wanted: u32) {
-        let mut number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut number = lock(&self.number);
         let (more, fewer) = (wanted.saturating_sub(*number), number.saturating_sub(wanted));
         *number = wanted;
         let spared = (0..more).take_while(|_| self.one_less()).count();
@@ -56,7 +58,7 @@ impl Places {
 
     /// Waits until nobody has one any more.
     pub async fn all_free(&self) {
-        let number = *self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *lock(&self.number);
         let _ = self.free.acquire_many(number).await;
     }
 

@@ -3,13 +3,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use rp_guard::Key;
 
-use crate::outcome::Reason;
+use crate::{lock::lock, outcome::Reason};
 
 /// What was refused lately, and not told.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ struct Told {
 impl Rejects {
     /// Whether this refusal has a line: then, how many before it had none.
     pub fn note(&self, source: Key, reason: Reason, now: Instant) -> Option<u64> {
-        let mut recent = self.lock();
+        let mut recent = lock(&self.0);
         if let Some(told) = recent.of.get_mut(&(source, reason)) {
             if told.full_at.saturating_duration_since(now) > APART * (AT_ONCE - 1) {
                 told.more += 1;
@@ -55,7 +55,7 @@ impl Rejects {
 
     /// All that had no line so far; and how many more there were.
     pub fn flush(&self, now: Instant) -> (Vec<(Key, Reason, u64)>, u64) {
-        let mut recent = self.lock();
+        let mut recent = lock(&self.0);
         let untold = |((key, reason), told): (&(Key, Reason), &mut Told)| {
             let more = std::mem::take(&mut told.more);
             (more > 0).then_some((*key, *reason, more))
@@ -63,10 +63,6 @@ impl Rejects {
         let untold = recent.of.iter_mut().filter_map(untold).collect();
         recent.of.retain(|_, told| told.full_at > now);
         (untold, std::mem::take(&mut recent.others))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Recent> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +99,7 @@ mod tests {
         assert_eq!(rejects.note(key(1), Reason::Silent, after(1001)), None);
         assert_eq!(rejects.flush(after(1500)), (vec![(key(1), Reason::Silent, 1)], 0));
         assert_eq!(rejects.flush(after(60_000)), (vec![], 0));
-        assert!(rejects.lock().of.is_empty());
+        assert!(lock(&rejects.0).of.is_empty());
     }
 
     #[test]

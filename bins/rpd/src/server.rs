@@ -4,7 +4,7 @@ use std::{
     fmt, io, mem,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -29,6 +29,7 @@ use crate::{
     guard::{Cap, Closed, Gate},
     housekeeping::Housekeeping,
     listeners::{Inherited, ListenError, Listeners},
+    lock::lock,
     logging::{self, Judged},
     metrics::{Metrics, Watched},
     outcome::{End, Facts, Observation, Observer, Reason, Record, Refusal},
@@ -422,10 +423,6 @@ fn abort(socket: &TcpStream) {
 fn arrived_at(socket: &TcpStream, listener: &Listener) -> SocketAddr {
     let known = Some(listener.address).filter(|address| !address.ip().is_unspecified());
     known.or_else(|| socket.local_addr().ok()).unwrap_or(listener.address)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One worker: accepts until told to stop, then waits for its connections.

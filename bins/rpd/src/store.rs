@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use crate::guard::{Gate, Listing, time_text};
+use crate::{
+    guard::{Gate, Listing, time_text},
+    lock::lock,
+};
 
 /// The lists on disk, kept by a thread that ends with this.
 #[derive(Debug)]
@@ -142,7 +145,7 @@ impl Unsaved {
 
     /// Why the last attempt to save failed, if it did.
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.failure).clone()
     }
 }
 
@@ -218,7 +221,7 @@ impl Writer {
             None if self.told.take().is_some() => info!("the lists are saved again"),
             _ => {}
         }
-        *self.unsaved.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure.clone();
+        *lock(&self.unsaved.failure) = failure.clone();
         failure.map_or(Ok(()), Err)
     }
 }

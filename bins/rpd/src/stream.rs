@@ -54,9 +54,7 @@ impl Stream {
     pub fn peer(&self) -> io::Result<SocketAddr> {
         self.socket().peer_addr()
     }
-}
 
-impl Stream {
     /// Our own address on it, as text.
     pub fn local(&self) -> Option<String> {
         Some(self.socket().local_addr().ok()?.ip().to_canonical().to_string())

@@ -17,7 +17,7 @@ use super::{
     h323::{H323, H323Row},
     http::{Http, HttpRow},
     ldap::{Ldap, LdapRow},
-    listen::{Listener, is_own},
+    listen::Listener,
     report::Finding,
     sip::{Sip, SipRow, SipTable},
     target_tls::{TargetTls, TargetTlsTable},
@@ -215,19 +215,7 @@ impl Check<'_> {
                     .remedy("write tls = { verify = \"fingerprint\", fingerprints = [\"sha256:…\"] }, or verify = \"trust-list\" or \"none\""),
             );
         }
-        for target in &host.target.get_ref().0 {
-            for port in [service.ports.tcp, service.ports.tls].into_iter().flatten() {
-                if let Some(listener) =
-                    listeners.iter().find(|listener| is_own(listener.address, target, port))
-                {
-                    let message = format!(
-                        "{target}:{port} is our own listener {}: every request would come back",
-                        listener.kind
-                    );
-                    self.error(host.target.span(), message);
-                }
-            }
-        }
+        self.targets_elsewhere(&host.target, service.ports, listeners);
         if !listeners.iter().any(|listener| listener.kind.takes_protocol(protocol)) {
             let message = format!(
                 "{protocol} is forwarded to this host, but not listened for; write listen.{protocol} or listen.{protocol}s"

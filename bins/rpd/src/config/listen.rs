@@ -4,14 +4,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use rp_route::network::{Network, Networks};
+use rp_route::{
+    leg::Ports,
+    network::{Network, Networks},
+};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
     check::Check,
     host::HostRow,
-    value::{Bind, Binds, Target, Text},
+    value::{Bind, Binds, OneOrMany, Target, Text},
 };
 use crate::protocol::{ListenerKind, Protocol};
 
@@ -156,6 +159,26 @@ impl Check<'_> {
         }
         Proxies { trusted, with_header }
     }
+
+    /// A target must not be a listener of ours.
+    pub(super) fn targets_elsewhere(
+        &mut self,
+        targets: &Spanned<OneOrMany<Target>>,
+        ports: Ports,
+        listeners: &[Listener],
+    ) {
+        for target in &targets.get_ref().0 {
+            for port in [ports.tcp, ports.tls].into_iter().flatten() {
+                if let Some(own) = listeners.iter().find(|own| is_own(own.address, target, port)) {
+                    let message = format!(
+                        "{target}:{port} is our own listener {}: every request would come back",
+                        own.kind
+                    );
+                    self.error(targets.span(), message);
+                }
+            }
+        }
+    }
 }
 
 struct Families {
@@ -185,7 +208,7 @@ pub fn clash(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 /// Whether a target is one of our own listeners.
-pub(super) fn is_own(listener: SocketAddr, target: &Target, port: u16) -> bool {
+fn is_own(listener: SocketAddr, target: &Target, port: u16) -> bool {
     let Target::Address(ip) = target else { return false };
     let same = listener.ip() == *ip || (listener.ip().is_unspecified() && ip.is_loopback());
     listener.port() == port && listener.is_ipv4() == ip.is_ipv4() && same

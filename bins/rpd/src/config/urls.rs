@@ -18,7 +18,7 @@ use toml::Spanned;
 use super::{
     check::Check,
     http::{EncodedSlash, HttpRow},
-    listen::{Listener, is_own},
+    listen::Listener,
     report::Finding,
     target_tls::{TargetTls, TargetTlsTable, VerifyMode},
     value::{Fingerprint, OneOrMany, Target, Text},
@@ -190,17 +190,7 @@ impl Check<'_> {
             self.target_verify(verify, table.trust.is_empty(), table.fingerprints.as_ref());
         }
         self.target_server_name(table.server_name.as_ref());
-        for target_ in &target.get_ref().0 {
-            for port in [ports.tcp, ports.tls].into_iter().flatten() {
-                if let Some(own) = listeners.iter().find(|own| is_own(own.address, target_, port)) {
-                    let message = format!(
-                        "{target_}:{port} is our own listener {}: every request would come back",
-                        own.kind
-                    );
-                    self.error(target.span(), message);
-                }
-            }
-        }
+        self.targets_elsewhere(target, ports, listeners);
     }
 
     /// Builds a list that [`Check::urls`] has found sound.

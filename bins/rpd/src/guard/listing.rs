@@ -63,6 +63,27 @@ pub enum OriginWord {
     Config,
 }
 
+impl KindWord {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Allow => "allow",
+        }
+    }
+}
+
+impl OriginWord {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Manual => "manual",
+            Self::Config => "config",
+        }
+    }
+}
+
 impl Listing {
     /// An entry in force; `wall` is the clock's reading now.
     pub fn of(entry: &Entry, wall: SystemTime) -> Self {

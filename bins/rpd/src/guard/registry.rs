@@ -3,12 +3,15 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use rp_guard::{Key, Network};
 
-use crate::cancel::{Cancel, Request};
+use crate::{
+    cancel::{Cancel, Request},
+    lock::lock,
+};
 
 /// All connections that are served now.
 #[derive(Debug, Default)]
@@ -39,7 +42,7 @@ pub struct Living {
 impl Registry {
     /// Takes a connection in, or says that its source has as many as it may have. `most` is no cap where there is none.
     pub fn enter(&self, id: u64, living: Living, most: Option<u32>) -> bool {
-        let mut connections = self.lock();
+        let mut connections = lock(&self.0);
         let living = Living { capped: most.is_some(), ..living };
         let taken = connections.take_place(living.key, most);
         if taken {
@@ -50,7 +53,7 @@ impl Registry {
 
     /// The connection turns out to be somebody else's, behind a trusted proxy.
     pub fn rename(&self, id: u64, source: SocketAddr, key: Key, most: Option<u32>) -> bool {
-        let mut connections = self.lock();
+        let mut connections = lock(&self.0);
         if !connections.take_place(key, most) {
             return false;
         }
@@ -63,7 +66,7 @@ impl Registry {
 
     /// It has ended.
     pub fn leave(&self, id: u64) {
-        let mut connections = self.lock();
+        let mut connections = lock(&self.0);
         if let Some(living) = connections.living.remove(&id) {
             connections.free_place((living.key, living.capped));
         }
@@ -71,14 +74,14 @@ impl Registry {
 
     /// The service vouches for the client.
     pub fn prove(&self, id: u64) {
-        if let Some(living) = self.lock().living.get_mut(&id) {
+        if let Some(living) = lock(&self.0).living.get_mut(&id) {
             living.proven = true;
         }
     }
 
     /// Asks one connection.
     pub fn ask(&self, id: u64, request: Request) {
-        if let Some(living) = self.lock().living.get(&id) {
+        if let Some(living) = lock(&self.0).living.get(&id) {
             living.cancel.ask(request);
         }
     }
@@ -91,7 +94,7 @@ impl Registry {
     /// The source of connection `cause` is shut out: that one ends, and so do its others; those that are proven only
     /// if `all` do.
     pub fn shut_out(&self, key: Key, cause: u64, all: bool) {
-        let others = self.lock().per_source.get(&key).is_some_and(|count| *count > 1);
+        let others = lock(&self.0).per_source.get(&key).is_some_and(|count| *count > 1);
         if others {
             self.ask_where(Request::ShutOut, |living| living.key == key && (all || !living.proven));
         }
@@ -105,16 +108,12 @@ impl Registry {
     }
 
     fn ask_where(&self, request: Request, meant: impl Fn(&Living) -> bool) {
-        let connections = self.lock();
+        let connections = lock(&self.0);
         connections
             .living
             .values()
             .filter(|living| meant(living))
             .for_each(|living| living.cancel.ask(request));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,7 +170,7 @@ mod tests {
         assert!(enter(&registry, 6, "192.0.2.1:6", Some(2)).is_some());
         assert!(enter(&registry, 7, "192.0.2.1:7", Some(2)).is_none());
         [2, 4, 5, 6].into_iter().for_each(|id| registry.leave(id));
-        assert!(registry.lock().per_source.is_empty() && registry.lock().living.is_empty());
+        assert!(lock(&registry.0).per_source.is_empty() && lock(&registry.0).living.is_empty());
     }
 
     #[test]
@@ -205,6 +204,6 @@ mod tests {
         assert!(registry.rename(2, client, key("192.0.2.1:1"), Some(2)));
         assert!(!registry.rename(3, client, key("192.0.2.1:1"), Some(2)));
         (1..=3).for_each(|id| registry.leave(id));
-        assert!(registry.lock().per_source.is_empty());
+        assert!(lock(&registry.0).per_source.is_empty());
     }
 }

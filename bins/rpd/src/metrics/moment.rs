@@ -12,10 +12,15 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
-use rp_guard::{Filter, Kind, Origin};
+use rp_guard::Filter;
 
 use super::{process::Process, timestamp};
-use crate::{guard::Gate, state::Live, store::Unsaved, tls::Validity};
+use crate::{
+    guard::{Gate, KindWord, OriginWord},
+    state::Live,
+    store::Unsaved,
+    tls::Validity,
+};
 
 /// Where to look.
 pub struct Watched {
@@ -62,13 +67,8 @@ impl Watched {
         let now = Instant::now();
         let mut entries = BTreeMap::<_, f64>::new();
         for entry in self.gate.guard.entries(&Filter::default(), now) {
-            let kind = if entry.kind == Kind::Block { "block" } else { "allow" };
-            let origin = match entry.origin {
-                Origin::Auto => "auto",
-                Origin::Manual => "manual",
-                Origin::Config => "config",
-            };
-            *entries.entry([("kind", kind), ("origin", origin)]).or_default() += 1.0;
+            let (kind, origin) = (KindWord::from(entry.kind), OriginWord::from(entry.origin));
+            *entries.entry([("kind", kind.as_str()), ("origin", origin.as_str())]).or_default() += 1.0;
         }
         page.gauges("guard_entries", "Entries of the lists in force", entries)?;
         let stats = self.gate.guard.stats(now);
