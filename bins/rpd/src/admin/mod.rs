@@ -9,6 +9,7 @@ mod exposed;
 mod lists;
 mod reload;
 mod requests;
+mod role;
 mod same_origin;
 
 use std::{
@@ -45,6 +46,7 @@ use crate::{
     store::Store,
 };
 use audit::Audit;
+use role::Role;
 
 /// The service, until this is dropped.
 #[derive(Debug)]
@@ -221,15 +223,19 @@ async fn serve(
     }
 }
 
+/// Every path stands in the group of those who may ask for it.
 fn routes(desk: Arc<Desk>) -> Router {
-    let api = Router::new()
-        .route("/lists", get(lists::list).post(lists::put))
+    let group =
+        |role, paths: Router<Arc<Desk>>| paths.route_layer(middleware::from_fn_with_state(role, role::check));
+    let read = Router::new().route("/lists", get(lists::list)).route("/requests/top", get(requests::top));
+    let operate = Router::new()
+        .route("/lists", post(lists::put))
         .route("/lists/bulk", post(lists::bulk))
         .route("/lists/{network}", patch(lists::amend).delete(lists::remove))
         .route("/lists/{network}/flip", post(lists::flip))
-        .route("/addresses/{network}", delete(lists::forget))
-        .route("/reload", post(reload::reload))
-        .route("/requests/top", get(requests::top));
+        .route("/addresses/{network}", delete(lists::forget));
+    let admin = Router::new().route("/reload", post(reload::reload));
+    let api = group(Role::Read, read).merge(group(Role::Operate, operate)).merge(group(Role::Admin, admin));
     Router::new()
         .nest("/api/v1", api)
         .route("/metrics", get(metrics))
@@ -253,6 +259,7 @@ async fn metrics(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
 struct Peer {
     /// The user at the other end of the socket, as the system knows it.
     name: String,
+    role: Role,
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
@@ -262,6 +269,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
             Ok(peer) => format!("uid {}", peer.uid()),
             Err(_) => "somebody".to_owned(),
         };
-        Self { name }
+        // Who may open the socket may do everything: its permissions say who that is.
+        Self { name, role: Role::Admin }
     }
 }
