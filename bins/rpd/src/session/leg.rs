@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rp_route::leg::{Leg, Transport};
 
-use super::Session;
+use super::{Session, case::Case};
 use crate::{
     connect::{self, connect},
     outcome::{Observation, Reason, Refusal},
@@ -18,35 +18,33 @@ use crate::{
 ///
 /// # Errors
 /// Why not: in the order host, networks, port.
-pub(super) fn choose(
-    session: &mut Session,
+pub(super) fn choose<'a>(
+    case: &mut Case<'_>,
     protocol: Protocol,
-    incoming: Transport,
-    destination: Option<&Arc<Destination>>,
-) -> Result<Leg, Refusal> {
-    let Some(destination) = destination else { return Err(unknown(session, protocol)) };
+    destination: Option<&'a Arc<Destination>>,
+) -> Result<(&'a Arc<Destination>, Leg), Refusal> {
+    let Some(destination) = destination else { return Err(unknown(case, protocol)) };
     let host = &destination.host;
-    let label = session.record.host.get_or_insert_default();
+    let label = case.record.host.get_or_insert_default();
     label.clear();
     label.push_str(host.label());
     let not_forwarded = || Refusal::because(Reason::NotForwarded, format_args!("host in line {}", host.line));
     let service = host.services[protocol].as_ref().ok_or_else(not_forwarded)?;
-    let source = session.facts.source.ip();
+    let source = case.facts.source.ip();
     if service.networks.as_ref().is_some_and(|networks| !networks.contains(source)) {
         let detail = format!("{source} is not in {protocol}.networks of the host in line {}", host.line);
         return Err(Refusal::because(Reason::NetworkNotAllowed, detail));
     }
-    let leg = service.ports.leg(incoming).ok_or_else(not_forwarded)?;
-    session.record.leg = Some(leg);
-    Ok(leg)
+    let leg = service.ports.leg(case.incoming()).ok_or_else(not_forwarded)?;
+    case.record.leg = Some(leg);
+    Ok((destination, leg))
 }
 
 /// A name that is known for another protocol is a gap in the configuration; one that is known for none may be an
 /// attack. The client is told the same, the administrator is not.
-fn unknown(session: &Session, protocol: Protocol) -> Refusal {
-    let Some(name) = session.record.name.as_deref() else { return Refusal::new(Reason::NoName) };
-    let state = session.state();
-    let elsewhere = Protocol::ALL.into_iter().find_map(|other| state.table(other).lookup(name));
+fn unknown(case: &Case<'_>, protocol: Protocol) -> Refusal {
+    let Some(name) = case.record.name.as_deref() else { return Refusal::new(Reason::NoName) };
+    let elsewhere = Protocol::ALL.into_iter().find_map(|other| case.state.table(other).lookup(name));
     match elsewhere {
         Some(other) => {
             let detail = format!("the host in line {} has no {protocol}", other.host.line);
@@ -62,7 +60,7 @@ fn unknown(session: &Session, protocol: Protocol) -> Refusal {
 /// # Errors
 /// There is no port for him.
 pub(super) fn by_certificate(
-    session: &mut Session,
+    case: &mut Case<'_>,
     protocol: Protocol,
     destination: &Destination,
     proven: Result<String, String>,
@@ -70,17 +68,17 @@ pub(super) fn by_certificate(
     let ports = destination.host.services[protocol].as_ref().map(|service| service.ports).unwrap_or_default();
     let (leg, name) = match (proven, ports.tls, ports.tcp) {
         (Ok(name), Some(port), _) => {
-            session.record.certificate = Some(name.clone());
+            case.record.certificate = Some(name.clone());
             (Leg { transport: Transport::Tls, port }, Some(name))
         }
         (Err(why), _, Some(port)) => {
-            session.record.certificate = Some(why);
+            case.record.certificate = Some(why);
             (Leg { transport: Transport::Tcp, port }, None)
         }
         (Err(why), _, None) => return Err(Refusal::because(Reason::Certificate, why)),
         (Ok(_), None, _) => return Err(Refusal::new(Reason::NotForwarded)),
     };
-    session.record.leg = Some(leg);
+    case.record.leg = Some(leg);
     Ok((leg, name))
 }
 

@@ -2,6 +2,7 @@
 //! TLS, protocol, first message, name, host, leg, connection, relay. SIP goes its own way behind the protocol: a phone may
 //! have many hosts.
 
+mod case;
 mod close;
 mod h323;
 mod head;
@@ -34,6 +35,7 @@ use crate::{
     stream::Stream,
     tls,
 };
+use case::Case;
 use head::Head;
 use relay::{Event, Limit, Relay};
 
@@ -98,6 +100,18 @@ impl Session {
     /// The state in force. Not to be held while waiting for somebody: a reload would not free it.
     fn state(&self) -> Guard<Arc<State>> {
         self.live.now()
+    }
+
+    /// Decides something by the state in force.
+    fn decide<T>(&mut self, decision: impl FnOnce(&mut Case<'_>) -> T) -> T {
+        let state = self.live.now();
+        decision(&mut Case { facts: &self.facts, state: &state, record: &mut self.record })
+    }
+
+    /// The same about a request that is not the one which the connection was routed by.
+    fn decide_about<T>(&self, record: &mut Record, decision: impl FnOnce(&mut Case<'_>) -> T) -> T {
+        let state = self.live.now();
+        decision(&mut Case { facts: &self.facts, state: &state, record })
     }
 
     /// Everything up to the client's first words, and what they are spoken in.

@@ -5,11 +5,12 @@ mod follow;
 use std::{sync::Arc, time::Duration};
 
 use rp_h323::{Error, Key, Kind, Name, UTF8_MAX, extract, messages};
-use rp_route::leg::{Leg, Transport};
-use rustls_pki_types::UnixTime;
+use rp_route::leg::Leg;
 
 use super::{
-    Session, close,
+    Session,
+    case::Case,
+    close,
     head::{Deadlines, Framing, Head},
     leg,
     relay::Relay,
@@ -18,7 +19,6 @@ use crate::{
     outcome::{End, Reason, Refusal},
     protocol::Protocol,
     state::{Destination, State},
-    tls,
 };
 use follow::Follow;
 
@@ -41,18 +41,17 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
     };
     session.key_found();
     session.record.request = Some(key.to_string());
-    let incoming = head.stream.transport();
-    let (destination, way) = match route(session, &key, incoming) {
-        Ok(route) => route,
+    let Way { destination, leg, name, checked } = match session.decide(|case| route(case, &key)) {
+        Ok(way) => way,
         Err(refusal) => {
             let answer = messages::refusal(&key, words(refusal.reason));
             close::with_answer(head.stream, &answer).await;
             return Err(refusal.into());
         }
     };
-    match leg::open(session, Protocol::H323, &destination, way.leg).await {
+    match leg::open(session, Protocol::H323, &destination, leg).await {
         Ok(service) => {
-            let follow = Follow::new(session.live.clone(), destination, way.name, way.checked);
+            let follow = Follow::new(session.live.clone(), destination, name, checked);
             let relay = session.relay(head.stream, head.octets, service, Protocol::H323);
             Ok(relay.unsettled_for(UNREGISTERED).inspected(Box::new(follow)))
         }
@@ -65,8 +64,9 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
 }
 
 /// The way to a host.
-struct Way {
-    leg: Leg,
+pub(super) struct Way {
+    pub(super) destination: Arc<Destination>,
+    pub(super) leg: Leg,
     /// The name that it was found by.
     name: Option<String>,
     /// The name on the client's certificate, if it is what opened the TLS leg. Then every later registration has to
@@ -75,39 +75,24 @@ struct Way {
 }
 
 /// Every question between a key and a connection.
-fn route(
-    session: &mut Session,
-    key: &Key<'_>,
-    incoming: Transport,
-) -> Result<(Arc<Destination>, Way), Refusal> {
+///
+/// # Errors
+/// The first "no".
+pub(super) fn route(case: &mut Case<'_>, key: &Key<'_>) -> Result<Way, Refusal> {
     let name = name(key)?;
-    session.record.name = shown(key);
-    let destination = lookup(&session.state(), key.kind, name.as_deref()).cloned();
-    let leg = leg::choose(session, Protocol::H323, incoming, destination.as_ref())?;
-    let destination = destination.ok_or(Refusal::new(Reason::UnknownHost))?;
+    case.record.name = shown(key);
+    let found = lookup(case.state, key.kind, name.as_deref());
+    let (destination, leg) = leg::choose(case, Protocol::H323, found)?;
     let (leg, checked) = if destination.host.h323.check_certificate {
-        check_certificate(session, key, &destination)?
+        let proven = case.client_name().and_then(|name| matching(key, name, destination));
+        leg::by_certificate(case, Protocol::H323, destination, proven)?
     } else {
         (leg, None)
     };
-    Ok((destination, Way { leg, name, checked }))
+    Ok(Way { destination: destination.clone(), leg, name, checked })
 }
 
-/// Only a trusted certificate of the phone's own name leads to the TLS port.
-fn check_certificate(
-    session: &mut Session,
-    key: &Key<'_>,
-    destination: &Destination,
-) -> Result<(Leg, Option<String>), Refusal> {
-    let shown = session.record.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
-    let state = session.state();
-    let trusted = state.config.tls.trust_list.as_deref();
-    let proven =
-        tls::client_name(trusted, shown, UnixTime::now()).and_then(|name| matching(key, name, destination));
-    leg::by_certificate(session, Protocol::H323, destination, proven)
-}
-
-/// The name of the certificate, if it is that of the phone.
+/// The name of the certificate, if it is that of the phone: only that leads to the TLS port.
 fn matching(key: &Key<'_>, name: String, destination: &Destination) -> Result<String, String> {
     if key.kind == Kind::Setup {
         return Err("a call by somebody who has not registered".to_owned());

@@ -113,18 +113,23 @@ pub(super) async fn refuse_invalid(
         close::with_answer(head.stream, &[]).await;
         return Refusal::new(Reason::Stun).into();
     }
-    let status = invalid.status();
-    let reason = match (invalid.reason, status) {
+    session.record.status = Some(invalid.status());
+    let (answer, refusal) = last_words(first, invalid);
+    close::with_answer(head.stream, &answer).await;
+    refusal.into()
+}
+
+/// What is said of octets that are no request, to the client and to the log.
+pub(super) fn last_words(octets: &[u8], invalid: &Invalid) -> (Vec<u8>, Refusal) {
+    let reason = match (invalid.reason, invalid.status()) {
         (rp_http::Reason::HostMissing, _) => Reason::NoName,
         (_, 414 | 431) => Reason::TooLarge,
         (_, 405 | 501) => Reason::MethodNotAllowed,
         _ => Reason::Malformed,
     };
-    session.record.status = Some(status);
     let client = forward::Client { version: Version::Http11, close: true };
-    let answer = write(status, &[], first.starts_with(b"HEAD "), client);
-    close::with_answer(head.stream, &answer).await;
-    Refusal::because(reason, invalid).into()
+    let answer = write(invalid.status(), &[], octets.starts_with(b"HEAD "), client);
+    (answer, Refusal::because(reason, invalid))
 }
 
 /// Tells a client whose head did not come in time.

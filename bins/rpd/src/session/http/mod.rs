@@ -24,7 +24,7 @@ use super::{
     leg::Unreachable,
     relay::Relay,
 };
-use crate::outcome::{Cause, End, Observation, Reason, Refusal};
+use crate::outcome::{Cause, End, Observation, Reason, Record, Refusal};
 use answer::Own;
 use exchange::{Exchange, Exchanged, Fault, Outcome};
 use legs::{Legs, Upstream};
@@ -57,10 +57,10 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
         if number == 1 {
             session.key_found();
         }
-        note(session, &key, number);
+        note(&mut session.record, &key, number);
 
         let request = &key.head;
-        let way = match route::route(session, request, head.stream.transport()) {
+        let way = match session.decide(|case| route::route(case, request)) {
             Ok(way) => way,
             Err(own) => {
                 head = answer::answer(session, head, request, own).await?;
@@ -129,8 +129,7 @@ fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
     }
 }
 
-fn note(session: &mut Session, key: &Key<'_>, number: u32) {
-    let record = &mut session.record;
+fn note(record: &mut Record, key: &Key<'_>, number: u32) {
     set(&mut record.name, format_args!("{}", String::from_utf8_lossy(key.head.host.name())));
     // The query may hold secrets.
     set(&mut record.request, format_args!("{key}"));

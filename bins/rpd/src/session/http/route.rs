@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use rp_http::{Framing, Head, Scheme, Target};
-use rp_route::{
-    leg::{Leg, Transport},
-    table::Table,
-};
+use rp_route::leg::{Leg, Transport};
 
 use super::answer::Own;
 use crate::{
     config::Http,
     outcome::{Reason, Refusal},
     protocol::Protocol,
-    session::{Session, leg},
+    session::{case::Case, leg},
     state::Destination,
 };
 
@@ -27,7 +24,8 @@ pub(super) struct Way {
 ///
 /// # Errors
 /// The first "no", which is the answer.
-pub(super) fn route(session: &mut Session, request: &Head<'_>, incoming: Transport) -> Result<Way, Own> {
+pub(super) fn route(case: &mut Case<'_>, request: &Head<'_>) -> Result<Way, Own> {
+    let incoming = case.incoming();
     if request.absolute_scheme.is_some_and(|absolute| absolute != scheme(incoming)) {
         let detail = "the target's scheme is not that of the connection";
         return Err(Own::closing(400, Refusal::because(Reason::Malformed, detail)));
@@ -35,16 +33,12 @@ pub(super) fn route(session: &mut Session, request: &Head<'_>, incoming: Transpo
     let Target::Path { path, query, encoded_slash } = request.target else {
         return Err(Own::staying(403, Refusal::because(Reason::UrlNotAllowed, "OPTIONS *")));
     };
-    let state = session.state();
-    let table = state.table(Protocol::Http);
-    let name = session.record.name.as_deref().unwrap_or_default();
-    let destination = table.lookup(name).or_else(|| table.default()).cloned();
-    misdirected(session, table, destination.as_ref())?;
-    let leg = leg::choose(session, Protocol::Http, incoming, destination.as_ref())
-        .map_err(|refusal| Own::closing(404, refusal))?;
-    let Some(destination) = destination else {
-        return Err(Own::closing(404, Refusal::new(Reason::UnknownHost)));
-    };
+    let table = case.state.table(Protocol::Http);
+    let name = case.record.name.as_deref().unwrap_or_default();
+    let found = table.lookup(name).or_else(|| table.default());
+    misdirected(case, found)?;
+    let not_found = |refusal| Own::closing(404, refusal);
+    let (destination, leg) = leg::choose(case, Protocol::Http, found).map_err(not_found)?;
     let http = &destination.host.http;
     if encoded_slash && !http.encoded_slash {
         let detail = "%2f in the path; http.encoded-slash is \"reject\"";
@@ -66,10 +60,11 @@ pub(super) fn route(session: &mut Session, request: &Head<'_>, incoming: Transpo
         return Err(Own::redirect(request, http.redirect.and_then(|redirect| redirect.port)));
     }
     allowed_body(http, request)?;
-    let Some(elsewhere) = elsewhere else { return Ok(Way { destination, leg }) };
-    let leg = leg::choose(session, Protocol::Http, incoming, Some(elsewhere))
-        .map_err(|refusal| Own::closing(404, refusal))?;
-    Ok(Way { destination: elsewhere.clone(), leg })
+    let (destination, leg) = match elsewhere {
+        None => (destination, leg),
+        Some(_) => leg::choose(case, Protocol::Http, elsewhere).map_err(not_found)?,
+    };
+    Ok(Way { destination: destination.clone(), leg })
 }
 
 /// How a client reached us.
@@ -81,13 +76,9 @@ pub(super) fn scheme(incoming: Transport) -> Scheme {
 }
 
 /// One certificate for both names is no excuse: networks and targets belong to the host (RFC 9110 15.5.20).
-fn misdirected(
-    session: &Session,
-    table: &Table<Arc<Destination>>,
-    destination: Option<&Arc<Destination>>,
-) -> Result<(), Own> {
-    let sni = session.record.tls.as_ref().and_then(|tls| tls.sni.as_deref());
-    match (sni.and_then(|sni| table.lookup(sni)), destination) {
+fn misdirected(case: &Case<'_>, found: Option<&Arc<Destination>>) -> Result<(), Own> {
+    let sni = case.record.tls.as_ref().and_then(|tls| tls.sni.as_deref());
+    match (sni.and_then(|sni| case.state.table(Protocol::Http).lookup(sni)), found) {
         (Some(named), Some(asked)) if !Arc::ptr_eq(named, asked) => {
             let detail = format!("SNI names {}, Host names {}", named.host.label(), asked.host.label());
             Err(Own::closing(421, Refusal::because(Reason::Misdirected, detail)))

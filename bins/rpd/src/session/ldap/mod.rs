@@ -15,7 +15,9 @@ use rp_route::leg::{Leg, Transport};
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    Session, close,
+    Session,
+    case::Case,
+    close,
     head::{Deadlines, Framing, Head},
     leg,
     relay::Relay,
@@ -82,7 +84,6 @@ async fn unrouted(
             }
             return Err(so_far.end(end));
         }
-        let incoming = head.stream.transport();
         let key = match extract(&head.octets) {
             Ok(key) => key,
             Err(Error::Invalid(invalid)) => return Err(refuse_invalid(head, &invalid).await),
@@ -90,7 +91,7 @@ async fn unrouted(
         };
         session.record.request = Some(key.to_string());
         so_far.requests += 1;
-        let answer = match decide(session, incoming, &key, head.octets.len()) {
+        let answer = match session.decide(|case| decide(case, &key, head.octets.len())) {
             Step::Open(destination, leg) => {
                 session.key_found();
                 match leg::open(session, Protocol::Ldap, &destination, leg).await {
@@ -194,9 +195,9 @@ impl Answer {
 }
 
 /// Of `received` octets the request is the first.
-fn decide(session: &mut Session, incoming: Transport, key: &Key<'_>, received: usize) -> Step {
+fn decide(case: &mut Case<'_>, key: &Key<'_>, received: usize) -> Step {
     match key.request {
-        Request::Bind(bind) => decide_bind(session, incoming, &bind),
+        Request::Bind(bind) => decide_bind(case, &bind),
         Request::Unbind => Step::Leave,
         // 4.11: no answer is defined for it.
         Request::Abandon { .. } => Step::Ignore,
@@ -204,29 +205,29 @@ fn decide(session: &mut Session, incoming: Transport, key: &Key<'_>, received: u
         Request::Extended { .. } if key.is_start_tls() && received > key.frame_len => {
             Step::Disconnect(Refusal::new(Reason::StarttlsInjection))
         }
-        Request::Extended { .. } if key.is_start_tls() => decide_start_tls(session, incoming),
+        Request::Extended { .. } if key.is_start_tls() => decide_start_tls(case),
         // 4.1.1: what is no operation ends the session.
         Request::Other(tag) if tag.answer().is_none() => {
             Step::Disconnect(Refusal::because(Reason::Malformed, "an operation that LDAP does not have"))
         }
-        _ => default_or(session, incoming, ResultCode::OPERATIONS_ERROR, "bind first"),
+        _ => default_or(case, ResultCode::OPERATIONS_ERROR, "bind first"),
     }
 }
 
-fn decide_start_tls(session: &Session, incoming: Transport) -> Step {
-    if incoming == Transport::Tls {
+fn decide_start_tls(case: &Case<'_>) -> Step {
+    if case.incoming() == Transport::Tls {
         return Step::Answer(Answer::plain(ResultCode::OPERATIONS_ERROR, "TLS is on already"));
     }
     // 4.14.1: not supported by the configuration.
     let no = Answer::plain(ResultCode::PROTOCOL_ERROR, "StartTLS is not offered here");
-    if session.state().server_tls(LDAPS).is_some() { Step::StartTls } else { Step::Answer(no) }
+    if case.state.server_tls(LDAPS).is_some() { Step::StartTls } else { Step::Answer(no) }
 }
 
-fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> Step {
+fn decide_bind(case: &mut Case<'_>, bind: &Bind<'_>) -> Step {
     let mut buffer = [0; MAX_DOMAIN];
     let domain = bind.domain.text(&mut buffer);
-    session.record.name = domain.map(str::to_owned);
-    if session.state().config.ldap_requires_tls && incoming == Transport::Tcp {
+    case.record.name = domain.map(str::to_owned);
+    if case.state.config.ldap_requires_tls && case.incoming() == Transport::Tcp {
         return Step::Answer(Answer::plain(ResultCode::CONFIDENTIALITY_REQUIRED, "StartTLS first"));
     }
     let sasl = matches!(bind.auth, Auth::Sasl { .. });
@@ -234,18 +235,15 @@ fn decide_bind(session: &mut Session, incoming: Transport, bind: &Bind<'_>) -> S
     if bind.auth.is_sasl("EXTERNAL") || matches!(bind.auth, Auth::Other(_)) {
         return unnamed(ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND);
     }
-    if let Some(destination) = named(&session.state(), bind, domain).cloned() {
-        return open(session, incoming, destination);
+    if let Some(destination) = named(case.state, bind, domain) {
+        return open(case, Some(destination));
     }
     match bind.domain.form {
         Form::Anonymous if !sasl => {
-            default_or(session, incoming, ResultCode::INAPPROPRIATE_AUTHENTICATION, "bind with a name")
+            default_or(case, ResultCode::INAPPROPRIATE_AUTHENTICATION, "bind with a name")
         }
-        _ if sasl => default_or(session, incoming, ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND),
-        _ => match session.state().table(Protocol::Ldap).default().cloned() {
-            Some(destination) => open(session, incoming, destination),
-            None => refuse_bind(leg::choose(session, Protocol::Ldap, incoming, None)),
-        },
+        _ if sasl => default_or(case, ResultCode::AUTH_METHOD_NOT_SUPPORTED, NAMED_BIND),
+        _ => open(case, case.state.table(Protocol::Ldap).default()),
     }
 }
 
@@ -258,23 +256,17 @@ fn named<'a>(state: &'a State, bind: &Bind<'_>, domain: Option<&str>) -> Option<
 }
 
 /// One answer for an unknown name, a network and a leg that are not allowed: it tells nobody which domains exist.
-fn refuse_bind(chosen: Result<Leg, Refusal>) -> Step {
-    let refusal = chosen.err().unwrap_or(Refusal::new(Reason::UnknownHost));
-    Step::Answer(Answer::refused(ResultCode::INVALID_CREDENTIALS, "", refusal))
-}
-
-fn open(session: &mut Session, incoming: Transport, destination: Arc<Destination>) -> Step {
-    match leg::choose(session, Protocol::Ldap, incoming, Some(&destination)) {
-        Ok(leg) => Step::Open(destination, leg),
-        Err(refusal) => refuse_bind(Err(refusal)),
+fn open(case: &mut Case<'_>, destination: Option<&Arc<Destination>>) -> Step {
+    match leg::choose(case, Protocol::Ldap, destination) {
+        Ok((destination, leg)) => Step::Open(destination.clone(), leg),
+        Err(refusal) => Step::Answer(Answer::refused(ResultCode::INVALID_CREDENTIALS, "", refusal)),
     }
 }
 
 /// To the default host, if there is one; it takes whatever has no route otherwise.
-fn default_or(session: &mut Session, incoming: Transport, code: ResultCode, text: &'static str) -> Step {
-    let default = session.state().table(Protocol::Ldap).default().cloned();
-    match default {
-        Some(destination) => open(session, incoming, destination),
+fn default_or(case: &mut Case<'_>, code: ResultCode, text: &'static str) -> Step {
+    match case.state.table(Protocol::Ldap).default() {
+        Some(destination) => open(case, Some(destination)),
         None => unnamed(code, text),
     }
 }

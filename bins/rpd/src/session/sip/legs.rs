@@ -9,23 +9,22 @@ use std::{
 };
 
 use rp_sip::{Request, route::Token};
-use rustls_pki_types::UnixTime;
 
 use super::{
     Switch,
     answers::{No, about, observe},
     limits,
     peer::Peer,
+    place::{Way, matching, registers, route},
 };
 use crate::{
     connect::{Unreachable, connect},
     outcome::{Observation, Reason, Record, Refusal},
     protocol::Protocol,
     proxy_protocol::Addresses,
-    session::{Session, leg},
+    session::Session,
     state::Destination,
     stream::Stream,
-    tls,
 };
 
 /// A connection to one host on behalf of the phone.
@@ -88,29 +87,25 @@ pub(super) struct Dial {
 }
 
 impl Switch {
-    /// Begins to open a leg, if every rule of the host says yes.
+    /// Begins to open a leg to the host found, if every rule of the host says yes.
     pub(super) fn dial(
         &mut self,
         session: &mut Session,
         request: &Request<'_>,
-        destination: &Arc<Destination>,
+        found: Option<&Arc<Destination>>,
     ) -> Result<Dial, Box<No>> {
-        if self.legs.is_empty() {
+        if self.legs.is_empty() && found.is_some() {
             session.key_found();
         }
-        let about = about(session, request);
-        if self.legs.len() == LEGS {
-            let refusal = Refusal::because(
-                Reason::SourceLimit,
-                format_args!("more than {LEGS} hosts on one connection"),
-            );
-            return Err(Box::new(No { refusal, about }));
-        }
-        let own = mem::replace(&mut session.record, about);
-        let chosen = choose(session, &self.phone.stream, request, destination);
-        let about = mem::replace(&mut session.record, own);
-        let (leg, checked) = match chosen {
-            Ok(chosen) => chosen,
+        let mut about = about(session, request);
+        let way = session.decide_about(&mut about, |case| route(case, request, found));
+        let too_many = || {
+            let detail = format_args!("more than {LEGS} hosts on one connection");
+            Refusal::because(Reason::SourceLimit, detail)
+        };
+        let way = way.and_then(|way| if self.legs.len() < LEGS { Ok(way) } else { Err(too_many()) });
+        let Way { destination, leg, checked } = match way {
+            Ok(way) => way,
             Err(refusal) => return Err(Box::new(No { refusal, about })),
         };
         if self.legs.is_empty() {
@@ -123,7 +118,7 @@ impl Switch {
             connect(&host, Protocol::Sip, leg, &client, &state.config.limits, &state.resolver).await
         });
         let domain = request.from.ok().map(|from| from.domain().into());
-        Ok(Dial { connecting, destination: destination.clone(), domain, checked, about })
+        Ok(Dial { connecting, destination, domain, checked, about })
     }
 
     /// Ready when a leg is there, or will not be.
@@ -171,46 +166,6 @@ impl Switch {
             half_ping: false,
         });
     }
-}
-
-/// The questions between a host and a connection to it.
-fn choose(
-    session: &mut Session,
-    phone: &Stream,
-    request: &Request<'_>,
-    destination: &Arc<Destination>,
-) -> Result<(rp_route::leg::Leg, Option<Box<str>>), Refusal> {
-    let by_kind = leg::choose(session, Protocol::Sip, phone.transport(), Some(destination))?;
-    if !destination.host.sip.check_certificate {
-        return Ok((by_kind, None));
-    }
-    let shown = session.record.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
-    let state = session.state();
-    let trusted = state.config.tls.trust_list.as_deref();
-    let proven = tls::client_name(trusted, shown, UnixTime::now())
-        .and_then(|name| matching(request, &name).map(|()| name));
-    let (leg, checked) = leg::by_certificate(session, Protocol::Sip, destination, proven)?;
-    Ok((leg, checked.map(String::into_boxed_str)))
-}
-
-/// The address-of-record is in To (10.2): with From alone, alice could register herself for bob's calls.
-fn matching(request: &Request<'_>, name: &str) -> Result<(), String> {
-    let from = request.from.ok().filter(|from| from.user_is(name));
-    let to = request.to.ok().filter(|to| !registers(request) || to.user_is(name));
-    if from.is_some() && to.is_some() {
-        return Ok(());
-    }
-    let shown = |user: Option<&[u8]>| user.unwrap_or_default().escape_ascii().to_string();
-    Err(format!(
-        "client certificate {name:?}, but From is of {:?} and To of {:?}",
-        shown(request.from.ok().and_then(|from| from.user)),
-        shown(request.to.ok().and_then(|to| to.user)),
-    ))
-}
-
-/// Case counts in methods (7.1). But who knows what a PBX makes of `register`, and this one is about trust.
-fn registers(request: &Request<'_>) -> bool {
-    request.method.eq_ignore_ascii_case("REGISTER")
 }
 
 /// So many requests are refused on one connection.

@@ -12,6 +12,7 @@ mod clocks;
 mod down;
 mod legs;
 mod peer;
+mod place;
 mod up;
 mod verdicts;
 

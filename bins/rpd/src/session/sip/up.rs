@@ -1,10 +1,9 @@
 //! From the phone: every request outside a dialog goes to the host of its From, every one inside to where its dialog is.
 
-use std::{iter, mem, sync::Arc, task::Context};
+use std::{iter, mem, task::Context};
 
-use rp_route::leg::Transport;
 use rp_sip::{
-    Head, Limits, Reason as SipReason, Request, Response, Step,
+    Head, Limits, Request, Response, Step,
     route::{self, Listener, Rewritten, Token},
 };
 
@@ -12,12 +11,11 @@ use super::{
     Hold, Switch,
     answers::{No, about, is_own_tag},
     peer::with_kept,
+    place::{BOUND, Place, place, sound},
 };
 use crate::{
     outcome::{Reason, Refusal},
-    protocol::Protocol,
-    session::{Session, leg},
-    state::Destination,
+    session::Session,
 };
 
 /// What becomes of a message of the phone.
@@ -27,12 +25,6 @@ enum Way {
     Nowhere,
     /// It waits, and so does everything behind it.
     Held,
-}
-
-/// Where a request belongs.
-enum Place {
-    Leg(usize),
-    Host(Arc<Destination>),
 }
 
 impl Switch {
@@ -122,21 +114,18 @@ impl Switch {
         if request.method == "ACK" && is_own_tag(session, request) {
             return Way::Nowhere;
         }
-        match self.place(session, request, token) {
-            Some(Place::Leg(leg)) => self.pass_request(session, request, leg),
-            Some(Place::Host(host)) => match self.dial(session, request, &host) {
-                Ok(dial) => {
-                    self.hold = Hold::Dialling(Box::new(dial));
-                    Way::Held
-                }
-                Err(no) => {
-                    self.refuse(session, request, *no);
-                    Way::Nowhere
-                }
-            },
-            None => {
-                let no = nowhere(session, request, self.phone.stream.transport());
-                self.refuse(session, request, no);
+        let found = match place(&session.state(), &self.legs, request, token) {
+            Place::Leg(leg) => return self.pass_request(session, request, leg),
+            Place::Host(host) => Some(host),
+            Place::Nowhere => None,
+        };
+        match self.dial(session, request, found.as_ref()) {
+            Ok(dial) => {
+                self.hold = Hold::Dialling(Box::new(dial));
+                Way::Held
+            }
+            Err(no) => {
+                self.refuse(session, request, *no);
                 Way::Nowhere
             }
         }
@@ -171,29 +160,6 @@ impl Switch {
         }
     }
 
-    /// Where a request belongs, if anywhere.
-    fn place(&self, session: &Session, request: &Request<'_>, token: Option<Token>) -> Option<Place> {
-        let state = session.state();
-        let table = state.table(Protocol::Sip);
-        let domain = request.from.ok().map(|from| from.domain());
-        let bound = (!self.legs.is_empty()).then_some(Place::Leg(BOUND));
-        let at = |host: &Arc<Destination>| {
-            let open = self.legs.iter().position(|leg| leg.destination.host.is(&host.host, Protocol::Sip));
-            open.map_or_else(|| Place::Host(host.clone()), Place::Leg)
-        };
-        let named = domain.and_then(|domain| {
-            let open = self.legs.iter().position(|leg| leg.is_for(domain));
-            open.map(Place::Leg).or_else(|| table.lookup(domain).map(at))
-        });
-        if request.is_in_dialog() {
-            let by_token = token.and_then(|token| self.legs.iter().position(|leg| leg.token == token));
-            return by_token.map(Place::Leg).or(named).or(bound);
-        }
-        // Whose identity is withheld belongs to a phone that has shown who it is (RFC 3323 4.1.1.3).
-        let nameless = domain.is_none_or(is_anonymous);
-        named.or(bound.filter(|_| nameless)).or_else(|| table.default().map(at))
-    }
-
     /// The head without the Route, or Record-Route, that names us.
     fn without_us<'a>(&self, head: &Head<'a>) -> Rewritten<'a> {
         let mut ours = [""; ADDRESSES];
@@ -225,34 +191,8 @@ impl Switch {
     }
 }
 
-/// Whether the message may go on, if a place is found for it.
-fn sound(request: &Request<'_>) -> Result<(), rp_sip::Invalid> {
-    request.sound()?;
-    match request.from {
-        Err(invalid) if !request.is_in_dialog() && invalid.reason != SipReason::NoDomain => Err(invalid),
-        _ => Ok(()),
-    }
-}
-
-/// Why there is no place for a request: the words are those of a host that is not there.
-fn nowhere(session: &mut Session, request: &Request<'_>, incoming: Transport) -> No {
-    let mut about = about(session, request);
-    about.name = about.name.filter(|name| !is_anonymous(name));
-    let own = mem::replace(&mut session.record, about);
-    let refusal = leg::choose(session, Protocol::Sip, incoming, None).err();
-    let about = mem::replace(&mut session.record, own);
-    No { refusal: refusal.unwrap_or(Refusal::new(Reason::UnknownHost)), about }
-}
-
 /// For a head that the follower has taken: the limits that hold by now may be others.
 const JUDGED: Limits = Limits { head: Limits::MAX_HEAD, body: usize::MAX };
-
-/// The first leg that was opened.
-const BOUND: usize = 0;
-
-fn is_anonymous(domain: &str) -> bool {
-    domain.eq_ignore_ascii_case("anonymous.invalid")
-}
 
 /// There are few legs.
 pub(super) fn leg_number(leg: usize) -> u8 {
