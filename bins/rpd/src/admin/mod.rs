@@ -7,6 +7,7 @@ mod answer;
 mod audit;
 mod exposed;
 mod lists;
+mod page;
 mod reload;
 mod requests;
 mod role;
@@ -238,6 +239,7 @@ fn routes(desk: Arc<Desk>) -> Router {
     let api = group(Role::Read, read).merge(group(Role::Operate, operate)).merge(group(Role::Admin, admin));
     Router::new()
         .nest("/api/v1", api)
+        .merge(page::routes())
         .route("/metrics", get(metrics))
         .route("/health", get(health))
         .fallback(answer::unknown_path)
