@@ -16,7 +16,7 @@ use crate::lock::lock;
 pub struct Handshakes {
     most: u32,
     all: Arc<Semaphore>,
-    keying: Keying,
+    keys: Keying,
     /// The sources that have one in progress or wait for a place.
     sources: Mutex<HashMap<Key, Source>>,
 }
@@ -37,20 +37,20 @@ pub struct Place<'a> {
 }
 
 impl Handshakes {
-    /// Room for `most` at a time.
-    pub fn new(most: u32) -> Self {
+    /// Room for `most` at a time; `keys` says what one source is.
+    pub fn new(most: u32, keys: Keying) -> Self {
         let all = Arc::new(Semaphore::new(most as usize));
-        Self { most, all, keying: Keying::default(), sources: Mutex::default() }
+        Self { most, all, keys, sources: Mutex::default() }
     }
 
-    /// How many there may be.
-    pub fn most(&self) -> u32 {
-        self.most
+    /// Whether these are what [`new`](Self::new) would make of the same values.
+    pub fn are(&self, most: u32, keys: &Keying) -> bool {
+        self.most == most && self.keys == *keys
     }
 
     /// Waits for a place. A source that stalls its handshakes waits for its own, and for nobody else's.
     pub async fn begin(&self, source: IpAddr) -> Place<'_> {
-        let key = self.keying.key(source);
+        let key = self.keys.key(source);
         let (user, places) = self.enter(key);
         // Neither semaphore is ever closed.
         let _of_source = places.acquire_owned().await.ok();
@@ -61,7 +61,7 @@ impl Handshakes {
     /// Whether this source has to wait for a place.
     pub fn are_taken(&self, source: IpAddr) -> bool {
         let sources = self.sources();
-        let of_source = sources.get(&self.keying.key(source)).map(|source| source.places.available_permits());
+        let of_source = sources.get(&self.keys.key(source)).map(|source| source.places.available_permits());
         self.all.available_permits() == 0 || of_source == Some(0)
     }
 
@@ -115,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stalls_his_handshakes_takes_no_place_from_others() {
-        let handshakes = Handshakes::new(8);
+        let handshakes = Handshakes::new(8, Keying::default());
         let (stalling, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let _held = [handshakes.begin(stalling).await, handshakes.begin(stalling).await];
         assert!(!is_ready(handshakes.begin(stalling)).await);
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_again_and_nothing_is_kept_of_its_source() {
-        let handshakes = Handshakes::new(4);
+        let handshakes = Handshakes::new(4, Keying::default());
         let source = "192.0.2.1".parse().unwrap();
         drop(handshakes.begin(source).await);
         assert!(is_ready(handshakes.begin(source)).await);

@@ -109,14 +109,14 @@ impl State {
         let server_tls = ListenerKind::all()
             .filter_map(|kind| Some((kind, ServerTls::new(&config, kind, tls_before(kind))?)))
             .collect();
-        let most = config.limits.handshakes;
+        let (most, keys) = (config.limits.handshakes, &config.guard.policy.keys);
         let handshakes =
-            former.map(|former| former.handshakes.clone()).filter(|former| former.most() == most);
+            former.map(|former| former.handshakes.clone()).filter(|former| former.are(most, keys));
         Self {
             resolver: Resolver::default(),
             parked: Arc::default(),
             random: former.map_or_else(RandomState::new, |former| former.random.clone()),
-            handshakes: handshakes.unwrap_or_else(|| Arc::new(Handshakes::new(most))),
+            handshakes: handshakes.unwrap_or_else(|| Arc::new(Handshakes::new(most, keys.clone()))),
             tables,
             server_tls,
             config,
