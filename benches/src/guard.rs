@@ -11,8 +11,8 @@ use crate::Case;
 
 const SOURCES: u32 = 100_000;
 
-/// At this pace each source comes about once in 12 seconds and has 5 events in the window.
-const PACE: Duration = Duration::from_micros(120);
+/// Each source comes about once in this time, so that it has 5 events in the window.
+const TURN: Duration = Duration::from_secs(12);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -28,13 +28,16 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn record() -> impl FnMut() {
-    lazily(Stream::default, |stream| drop(black_box(stream.record())))
+    lazily(|| Stream::new(SOURCES), |stream| drop(black_box(stream.record())))
 }
 
 fn record_naively() -> impl FnMut() {
-    lazily(NaiveStream::default, |stream| {
-        black_box(stream.record());
-    })
+    lazily(
+        || NaiveStream::new(SOURCES),
+        |stream| {
+            black_box(stream.record());
+        },
+    )
 }
 
 /// Addresses from `first` on, with 10,000 bans from 1.0.0.0 on and 1,000 configured networks.
@@ -71,52 +74,60 @@ fn top() -> impl FnMut() {
 
 const SEEDS: Seeds = Seeds { hash: [0x9f1c_5ab0_33e7_1d42, 0x2b60_97d1_c8f4_0a6e] };
 
-/// Sources in random order, each recorded about 5 times already.
-struct Stream {
+/// Events of so many sources in random order, each recorded about 5 times already.
+pub struct Stream {
     guard: Guard,
+    sources: u32,
     now: Instant,
     at: u32,
 }
 
-impl Default for Stream {
-    fn default() -> Self {
-        let now = Instant::now();
-        let mut stream = Self { guard: Guard::new(&Policy::default(), SEEDS, now), now, at: 1 };
-        for _ in 0..5 * SOURCES {
+impl Stream {
+    /// The guard with its usual room, or with twice as much as these sources need.
+    pub fn new(sources: u32) -> Self {
+        let (now, policy) = (Instant::now(), Policy::default());
+        let policy = Policy { max_tracked: policy.max_tracked.max(2 * sources as usize), ..policy };
+        let mut stream = Self { guard: Guard::new(&policy, SEEDS, now), sources, now, at: 1 };
+        for _ in 0..5 * sources {
             stream.record();
         }
         stream
     }
-}
 
-impl Stream {
-    fn record(&mut self) -> rp_guard::Verdict {
-        (self.at, self.now) = (next(self.at), self.now + PACE);
-        self.guard.report(source(self.at), Event::default(), self.now)
+    /// One event more.
+    pub fn record(&mut self) -> rp_guard::Verdict {
+        (self.at, self.now) = (next(self.at), self.now + TURN / self.sources);
+        self.guard.report(source(self.at, self.sources), Event::default(), self.now)
+    }
+
+    /// Sources that were live evictions.
+    pub fn evictions(&self) -> u64 {
+        self.guard.stats(self.now).live_evictions
     }
 }
 
 /// The same without a bound: every source has a queue of its times.
-struct NaiveStream {
+pub struct NaiveStream {
     windows: HashMap<IpAddr, VecDeque<Instant>>,
+    sources: u32,
     now: Instant,
     at: u32,
 }
 
-impl Default for NaiveStream {
-    fn default() -> Self {
-        let mut stream = Self { windows: HashMap::new(), now: Instant::now(), at: 1 };
-        for _ in 0..5 * SOURCES {
+impl NaiveStream {
+    /// The map that grows with its sources.
+    pub fn new(sources: u32) -> Self {
+        let mut stream = Self { windows: HashMap::new(), sources, now: Instant::now(), at: 1 };
+        for _ in 0..5 * sources {
             stream.record();
         }
         stream
     }
-}
 
-impl NaiveStream {
-    fn record(&mut self) -> bool {
-        (self.at, self.now) = (next(self.at), self.now + PACE);
-        let times = self.windows.entry(source(self.at)).or_default();
+    /// One event more.
+    pub fn record(&mut self) -> bool {
+        (self.at, self.now) = (next(self.at), self.now + TURN / self.sources);
+        let times = self.windows.entry(source(self.at, self.sources)).or_default();
         while times.front().is_some_and(|first| self.now - *first >= MINUTE) {
             times.pop_front();
         }
@@ -146,8 +157,8 @@ fn next(mut at: u32) -> u32 {
     at ^ at << 5
 }
 
-fn source(at: u32) -> IpAddr {
-    address(0x0100_0000 + at % SOURCES)
+fn source(at: u32, sources: u32) -> IpAddr {
+    address(0x0100_0000 + at % sources)
 }
 
 fn address(bits: u32) -> IpAddr {

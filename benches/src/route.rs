@@ -41,25 +41,25 @@ const PATH: &str = "/PBX0/APPS/000007/com.innovaphone/a.html";
 /// 40 octets that have only the first slash in common with the entries.
 const OTHER_PATH: &str = "/wp-content/plugins/akismet/readme1.html";
 
-/// Every other name is a wildcard. Things are built at the first run, so that no case pays for another.
+/// Things are built at the first run, so that no case pays for another.
 fn name(case: &'static str, hosts: u32, asked: &'static str) -> Case {
-    let mut tables = in_turn(hosts, move || {
-        let mut table = Table::new();
-        for at in 0..hosts {
-            let kind = if at % 2 == 0 {
-                format!("*.site-{at:06}.example")
-            } else {
-                format!("pbx-{at:06}.example.com")
-            };
-            table.insert(&Name::parse(&kind).expect("a name"), at).expect("a new name");
-        }
-        table
-    });
+    let mut tables = in_turn(hosts, move || table(hosts));
     Case::new(case, move || {
         tables(&|table| {
             black_box(table.lookup(black_box(asked)));
         });
     })
+}
+
+/// So many hosts, every other one with a wildcard; those with an odd number are `pbx-000001.example.com` and so on.
+pub fn table(hosts: u32) -> Table<u32> {
+    let mut table = Table::new();
+    for at in 0..hosts {
+        let kind =
+            if at % 2 == 0 { format!("*.site-{at:06}.example") } else { format!("pbx-{at:06}.example.com") };
+        table.insert(&Name::parse(&kind).expect("a name"), at).expect("a new name");
+    }
+    table
 }
 
 /// What is built is seeded at random, and asks for a few instructions more or less with each seed. Of the small ones

@@ -48,6 +48,9 @@ struct Arguments {
     /// The rpd to measure [default: beside this program].
     #[arg(long)]
     rpd: Option<PathBuf>,
+    /// So many connections in the rows that hold some, instead of the row's own number.
+    #[arg(long)]
+    connections: Option<u32>,
     /// A tenth of the work: figures that only show that everything works.
     #[arg(long)]
     quick: bool,
@@ -82,7 +85,13 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
     let files = raise_open_files()?;
     let folder = tempfile::Builder::new().prefix("side_by_side-").tempdir()?;
     certificates::make(folder.path())?;
-    let bench = Bench { folder: folder.path(), rpd: &rpd, quick: arguments.quick, files };
+    let bench = Bench {
+        folder: folder.path(),
+        rpd: &rpd,
+        quick: arguments.quick,
+        connections: arguments.connections,
+        files,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut measured = Vec::new();
     for row in rows {
@@ -116,6 +125,7 @@ struct Bench<'a> {
     folder: &'a Path,
     rpd: &'a Path,
     quick: bool,
+    connections: Option<u32>,
     /// How many files may be open at a time.
     files: u32,
 }
@@ -159,10 +169,11 @@ impl Bench<'_> {
     /// The work, less the connections that this process has no files for: it holds both ends.
     fn carried(&self, work: Work) -> Work {
         let most = (self.files.saturating_sub(500)) / 2;
+        let held = |connections: u32| self.connections.unwrap_or(connections).min(most);
         match if self.quick { work.quick() } else { work } {
-            Work::Idle { connections } => Work::Idle { connections: connections.min(most) },
+            Work::Idle { connections } => Work::Idle { connections: held(connections) },
             Work::Messages { connections, seconds } => {
-                Work::Messages { connections: connections.min(most), seconds }
+                Work::Messages { connections: held(connections), seconds }
             }
             other => other,
         }
