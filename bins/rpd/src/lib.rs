@@ -19,6 +19,7 @@ mod lock;
 mod log_file;
 pub mod logging;
 mod metrics;
+mod open_legs;
 pub mod outcome;
 mod parked;
 mod paths;

@@ -254,6 +254,8 @@ reasons! {
     // What a limit or a ban refuses never counts: such a ban would feed itself.
     /// Too many connections of one source.
     SourceLimit = "source-limit", harmless;
+    /// Too many connections to one host.
+    HostLimit = "host-limit", harmless;
     // Whom it would speak against is not known.
     /// A trusted proxy did not begin with a PROXY header, where it must.
     ProxyHeader = "proxy-header", harmless;

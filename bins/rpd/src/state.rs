@@ -11,6 +11,7 @@ use crate::{
     config::{Config, Elsewhere, Host, Target},
     connect::Resolver,
     handshakes::Handshakes,
+    open_legs::{AllLegs, OpenLegs},
     parked::Parked,
     protocol::{ListenerKind, PerProtocol, Protocol},
     tls::{self, ServerTls},
@@ -50,6 +51,10 @@ pub struct State {
     pub handshakes: Arc<Handshakes>,
     /// For tags and the like, which nobody should foresee. A connection has the same all its life.
     pub random: RandomState,
+    /// Connections to all targets, counted from the start of the proxy.
+    pub legs: Arc<AllLegs>,
+    /// The hosts, in the order of the file.
+    pub hosts: Vec<Arc<Destination>>,
     tables: PerProtocol<Table<Arc<Destination>>>,
     server_tls: Vec<(ListenerKind, ServerTls)>,
 }
@@ -58,20 +63,23 @@ pub struct State {
 pub struct Destination {
     /// Its row.
     pub host: Arc<Host>,
+    /// The connections to it.
+    pub legs: Arc<OpenLegs>,
     tls: Option<TlsConnector>,
     /// Those of its URLs that lie elsewhere, in the order of `http.urls`.
     elsewhere: Vec<Option<Arc<Destination>>>,
 }
 
 impl Destination {
-    /// This host, with what the configuration has for it.
-    pub fn new(config: &Config, host: Arc<Host>) -> Self {
+    /// This host, with what the configuration has for it. Targets that its URLs have of their own have no cap.
+    pub fn new(config: &Config, host: Arc<Host>, legs: Arc<OpenLegs>) -> Self {
         let entries = host.http.urls.iter().flat_map(|urls| &urls.entries);
         let elsewhere = entries.map(|entry| {
             let host = Arc::new(at(&host, entry.elsewhere.as_ref()?));
-            Some(Arc::new(Self { tls: connector(config, &host), host, elsewhere: Vec::new() }))
+            let legs = Arc::new(legs.others());
+            Some(Arc::new(Self { tls: connector(config, &host), host, legs, elsewhere: Vec::new() }))
         });
-        Self { tls: connector(config, &host), elsewhere: elsewhere.collect(), host }
+        Self { tls: connector(config, &host), elsewhere: elsewhere.collect(), host, legs }
     }
 
     /// The target that this entry of `http.urls` has of its own.
@@ -98,11 +106,18 @@ impl State {
     /// Builds everything; nothing can fail here that was not told when the configuration was read. What must not
     /// change while a connection lives goes on from the former state.
     pub fn build(config: Config, former: Option<&Self>) -> Self {
+        let legs = former.map(|former| former.legs.clone()).unwrap_or_default();
+        let destination = |host: &Arc<Host>| {
+            let known = former.and_then(|former| former.legs_of(host));
+            let own = known.unwrap_or_else(|| Arc::new(OpenLegs::new(legs.clone())));
+            own.limit(host.max_connections);
+            Arc::new(Destination::new(&config, host.clone(), own))
+        };
+        let hosts: Vec<_> = config.hosts.iter().map(destination).collect();
         let mut tables = PerProtocol::new(Protocol::ALL.map(|_| Table::new()));
-        for host in &config.hosts {
-            let destination = Arc::new(Destination::new(&config, host.clone()));
+        for destination in &hosts {
             for protocol in Protocol::ALL {
-                insert(&mut tables[protocol], protocol, &destination);
+                insert(&mut tables[protocol], protocol, destination);
             }
         }
         let tls_before = |kind| former.and_then(|former| former.server_tls(kind));
@@ -117,6 +132,8 @@ impl State {
             parked: Arc::default(),
             random: former.map_or_else(RandomState::new, |former| former.random.clone()),
             handshakes: handshakes.unwrap_or_else(|| Arc::new(Handshakes::new(most, keys.clone()))),
+            legs,
+            hosts,
             tables,
             server_tls,
             config,
@@ -126,6 +143,12 @@ impl State {
     /// The hosts of a protocol, by name.
     pub fn table(&self, protocol: Protocol) -> &Table<Arc<Destination>> {
         &self.tables[protocol]
+    }
+
+    /// The connections that there are to a host of another configuration.
+    fn legs_of(&self, host: &Host) -> Option<Arc<OpenLegs>> {
+        let known = self.hosts.iter().find(|known| host.descends_from(&known.host));
+        known.map(|known| known.legs.clone())
     }
 
     /// How to take TLS connections on a listener of this kind.

@@ -186,6 +186,10 @@ fn errors_of_meaning_name_place_and_remedy() {
             "6 warning: urls = [] allows no URL at all",
         ),
         (
+            format!("{web}{host}http = {{ tcp = 80 }}\nmax-connections = 0\n"),
+            "7 error: host.max-connections is number 0, wanted is a whole number from 1 to 4294967295",
+        ),
+        (
             format!("{web}{host}http = {{ tcp = 80 }}\ndefault = [\"sip\"]\n"),
             "7 error: default = [\"sip\"], but the host has no sip",
         ),

@@ -2,7 +2,12 @@
 
 #![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
 
-use std::{collections::HashMap, net::IpAddr, num::NonZeroU16, ops::Range};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::{NonZeroU16, NonZeroU32},
+    ops::Range,
+};
 
 use rp_route::{
     leg::Ports,
@@ -55,12 +60,20 @@ pub struct Host {
     pub tls: Option<TargetTls>,
     /// The local address towards it.
     pub source_address: Option<IpAddr>,
+    /// Connections to its targets at the same time.
+    pub max_connections: Option<u32>,
 }
 
 impl Host {
     /// What it is called in logs: its first name.
     pub fn label(&self) -> &str {
         self.names.first().map_or("default", Name::as_str)
+    }
+
+    /// Whether it has come from that row in another reading of the file: no two rows have a name and a protocol in common.
+    pub fn descends_from(&self, former: &Self) -> bool {
+        let both = |protocol| self.services[protocol].is_some() && former.services[protocol].is_some();
+        self.label() == former.label() && Protocol::ALL.into_iter().any(both)
     }
 
     /// Whether this is that row, if only of another reading of the file: what leads to one leads to the other, by the
@@ -100,6 +113,7 @@ pub struct HostRow {
     #[serde(default)]
     pub default: Vec<Spanned<Protocol>>,
     pub source_address: Option<Text<IpAddr>>,
+    pub max_connections: Option<NonZeroU32>,
     #[serde(default = "yes")]
     pub enabled: bool,
     #[serde(default)]
@@ -247,6 +261,7 @@ impl Check<'_> {
             default: host.default.into_iter().map(Spanned::into_inner).collect(),
             tls: host.tls.and_then(|tls| self.load_target_tls(tls.into_inner())),
             source_address: host.source_address.map(|address| address.0),
+            max_connections: host.max_connections.map(NonZeroU32::get),
         }
     }
 }

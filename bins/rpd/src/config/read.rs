@@ -125,6 +125,7 @@ fn type_mismatch(message: &str) -> Option<(String, String)> {
         "u16" => "a whole number from 0 to 65535",
         "a nonzero u16" => "a whole number from 1 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
+        "a nonzero u32" => "a whole number from 1 to 4294967295",
         "a boolean" => "true or false",
         "a string" | "path string" => "text in quotes",
         other => other,

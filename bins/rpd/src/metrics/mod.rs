@@ -208,6 +208,7 @@ impl Metrics {
         match reason {
             Reason::TargetUnreachable => self.host(record).unreachable(),
             Reason::SourceLimit => self.limit("limits.connections-per-source"),
+            Reason::HostLimit => self.limit("host.max-connections"),
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use rp_route::leg::{Leg, Transport};
 use super::{Session, case::Case};
 use crate::{
     connect::{self, connect},
+    open_legs::OpenLeg,
     outcome::{Observation, Reason, Refusal},
     protocol::Protocol,
     proxy_protocol::Addresses,
@@ -82,16 +83,33 @@ pub(super) fn by_certificate(
     Ok((leg, name))
 }
 
+/// A place among the connections that the host may have.
+///
+/// # Errors
+/// All are taken.
+pub(super) fn place(destination: &Destination, protocol: Protocol) -> Result<OpenLeg, Refusal> {
+    destination.legs.begin(protocol).ok_or_else(|| {
+        let host = &destination.host;
+        let detail = format!(
+            "max-connections = {} of the host in line {} are open; raise it if the target can take more",
+            host.max_connections.unwrap_or_default(),
+            host.line
+        );
+        Refusal::because(Reason::HostLimit, detail)
+    })
+}
+
 /// Connects to the host by the leg chosen.
 ///
 /// # Errors
-/// `target-unreachable`, with every attempt.
+/// It has as many connections as it may have; or no target took this one.
 pub(super) async fn open(
     session: &mut Session,
     protocol: Protocol,
     destination: &Destination,
     leg: Leg,
-) -> Result<Stream, Unreachable> {
+) -> Result<(Stream, OpenLeg), NoLeg> {
+    let place = place(destination, protocol).map_err(NoLeg::Full)?;
     let state = session.state();
     let client = Addresses { source: session.facts.source, destination: session.facts.destination };
     let connected = connect(destination, protocol, leg, &client, &state.config.limits, &state.resolver).await;
@@ -99,26 +117,27 @@ pub(super) async fn open(
         Ok(stream) => stream,
         Err(unreachable) => {
             session.record.target = unreachable.last;
-            return Err(Unreachable(unreachable));
+            return Err(NoLeg::Unreachable(unreachable));
         }
     };
     session.record.target = stream.peer().ok();
     session.observe(&Observation::Reached);
-    Ok(stream)
+    Ok((stream, place))
 }
 
-/// No target took the connection.
-pub(super) struct Unreachable(connect::Unreachable);
-
-impl Unreachable {
-    /// Whether it was the time-out rather than a refusal.
-    pub(super) fn timed_out(&self) -> bool {
-        self.0.timed_out
-    }
+/// Why there is no connection to a host.
+pub(super) enum NoLeg {
+    /// There are as many as there may be.
+    Full(Refusal),
+    /// No target took it.
+    Unreachable(connect::Unreachable),
 }
 
-impl From<Unreachable> for Refusal {
-    fn from(unreachable: Unreachable) -> Self {
-        Self::because(Reason::TargetUnreachable, unreachable.0)
+impl From<NoLeg> for Refusal {
+    fn from(none: NoLeg) -> Self {
+        match none {
+            NoLeg::Full(refusal) => refusal,
+            NoLeg::Unreachable(unreachable) => Self::because(Reason::TargetUnreachable, unreachable),
+        }
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     cancel::{Cancel, Request},
     config::Idle,
     connect,
+    open_legs::OpenLeg,
     outcome::{End, Facts, Note, Observation, Observer, Reason, Record, Refusal, TlsFacts},
     protocol::{ListenerKind, Protocol},
     state::{Live, State},
@@ -249,7 +250,13 @@ impl Session {
     }
 
     /// The relay between a client, of whom `first` is already read, and the service.
-    fn relay(&self, client: Stream, first: Vec<u8>, service: Stream, protocol: Protocol) -> Relay {
+    fn relay(
+        &self,
+        client: Stream,
+        first: Vec<u8>,
+        (service, leg): (Stream, OpenLeg),
+        protocol: Protocol,
+    ) -> Relay {
         let Idle { h323, sip, ldap, http, .. } = self.state().config.limits.idle;
         let (idle, name) = match protocol {
             Protocol::H323 => (h323, "limits.idle.h323"),
@@ -258,11 +265,11 @@ impl Session {
             Protocol::Http => (http, "limits.idle.http"),
         };
         let limit = Limit { idle, name, unsettled: None };
-        Relay::new((client, first), (service, Vec::new()), limit, self.cancel.clone())
+        Relay::new((client, first), (service, leg, Vec::new()), limit, self.cancel.clone())
     }
 
     /// The relay of an HTTP connection that has become something else.
-    fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, Vec<u8>)) -> Relay {
+    fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, OpenLeg, Vec<u8>)) -> Relay {
         let idle = self.state().config.limits.idle.tunnel;
         let limit = Limit { idle, name: "limits.idle.tunnel", unsettled: None };
         Relay::new(client, service, limit, self.cancel.clone())
@@ -326,7 +333,7 @@ mod tests {
         let switched = size_of_val(&sip::serve(&mut session, Head::new(phone.into())));
         assert!(switched <= 440, "{switched}");
         let whole = size_of_val(&session.run());
-        assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
+        assert!(size_of::<Relay>() <= 280, "{}", size_of::<Relay>());
         assert!(size_of::<Session>() <= 384, "{}", size_of::<Session>());
         assert!(whole <= 152, "{whole}");
     }

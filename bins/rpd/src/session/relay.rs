@@ -24,6 +24,7 @@ use tokio::{
 use super::close;
 use crate::{
     cancel::{Cancel, Request},
+    open_legs::OpenLeg,
     outcome::{Cause, End, Note},
     scratch,
     stream::Stream,
@@ -119,6 +120,8 @@ pub(super) struct Relay {
     inspection: Option<Box<Inspection>>,
     timer: Timer,
     cancel: Arc<Cancel>,
+    /// The service's place among the connections to its host.
+    leg: OpenLeg,
 }
 
 struct Inspection {
@@ -143,12 +146,12 @@ impl Relay {
     /// A relay that begins by sending on what has been read of each side already.
     pub(super) fn new(
         (client, from_client): (Stream, Vec<u8>),
-        (service, from_service): (Stream, Vec<u8>),
+        (service, leg, from_service): (Stream, OpenLeg, Vec<u8>),
         limit: Limit,
         cancel: Arc<Cancel>,
     ) -> Self {
         let (up, down) = (Direction::new(from_client), Direction::new(from_service));
-        Self { client, service, up, down, inspection: None, timer: Timer::new(limit), cancel }
+        Self { client, service, up, down, inspection: None, timer: Timer::new(limit), cancel, leg }
     }
 
     /// Lets `inspector` decide what passes, from the first octet on.
@@ -191,8 +194,8 @@ impl Relay {
 
     /// Lets a client that was refused read its answer, of which some may not have left yet.
     pub(super) async fn close(self) {
-        let Self { client, service, down, .. } = self;
-        drop(service);
+        let Self { client, service, leg, down, .. } = self;
+        drop((service, leg));
         close::with_answer(client, &down.rest).await;
     }
 

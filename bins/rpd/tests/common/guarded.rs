@@ -27,6 +27,8 @@ pub struct Guarded {
     proxy: Proxy,
     /// Certificates: see [`certificates`].
     pub folder: TempDir,
+    /// The configuration.
+    pub text: String,
 }
 
 impl Guarded {
@@ -45,7 +47,7 @@ impl Guarded {
         let folder = certificates();
         let ports = [h323 as Answer, sip as Answer, ldap as Answer, http as Answer].map(service);
         let text = configuration(lines, limits, ports);
-        Self { proxy: Proxy::start(folder.path(), &text), folder }
+        Self { proxy: Proxy::start(folder.path(), &text), folder, text }
     }
 
     /// A connection that comes from `source`.
@@ -181,6 +183,15 @@ http = {{ tcp = 1 }}
 names = ["web.example.com"]
 target = "127.0.0.1"
 http = {{ tcp = {http}, urls = ["/allowed"], methods = ["GET"] }}
+
+[[host]]
+names = ["small.example.com"]
+target = "127.0.0.1"
+max-connections = 2
+h323 = {{ tcp = {h323} }}
+sip = {{ tcp = {sip} }}
+ldap = {{ tcp = {ldap} }}
+http = {{ tcp = {http} }}
 
 [[host]]
 names = ["checked.example.com"]

@@ -292,12 +292,13 @@ fn release_complete_reason(
 }
 
 /// The cause of Q.850 for a reason: 3 no route to destination, 21 call rejected, 28 invalid number format,
-/// 31 normal, unspecified.
+/// 31 normal, unspecified, 47 resource unavailable.
 fn cause(reason: ReleaseCompleteReason) -> u8 {
     match reason {
         ReleaseCompleteReason::UNREACHABLE_DESTINATION => 3,
         ReleaseCompleteReason::NO_PERMISSION | ReleaseCompleteReason::SECURITY_DENIED => 21,
         ReleaseCompleteReason::BAD_FORMAT_ADDRESS => 28,
+        ReleaseCompleteReason::GATEKEEPER_RESOURCES => 47,
         _ => 31,
     }
 }

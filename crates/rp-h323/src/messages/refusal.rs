@@ -24,6 +24,8 @@ pub enum Refusal {
     Certificate,
     /// The target cannot be reached now.
     Unreachable,
+    /// The target has as many connections as it may have.
+    Busy,
 }
 
 /// The frame that answers all requests in the message of `key`: a reject for each GRQ and RRQ, or a
@@ -71,14 +73,14 @@ impl Refusal {
         match self {
             Self::NotAllowed | Self::NoName => GatekeeperRejectReason::TERMINAL_EXCLUDED,
             Self::Certificate => GatekeeperRejectReason::SECURITY_DENIAL,
-            Self::Unreachable => GatekeeperRejectReason::RESOURCE_UNAVAILABLE,
+            Self::Unreachable | Self::Busy => GatekeeperRejectReason::RESOURCE_UNAVAILABLE,
         }
     }
 
     fn of_registration(self) -> RegistrationRejectReason {
         match self {
             Self::NotAllowed | Self::NoName | Self::Certificate => RegistrationRejectReason::SECURITY_DENIAL,
-            Self::Unreachable => RegistrationRejectReason::RESOURCE_UNAVAILABLE,
+            Self::Unreachable | Self::Busy => RegistrationRejectReason::RESOURCE_UNAVAILABLE,
         }
     }
 
@@ -88,6 +90,7 @@ impl Refusal {
             Self::NoName => ReleaseCompleteReason::BAD_FORMAT_ADDRESS,
             Self::Certificate => ReleaseCompleteReason::SECURITY_DENIED,
             Self::Unreachable => ReleaseCompleteReason::UNREACHABLE_DESTINATION,
+            Self::Busy => ReleaseCompleteReason::GATEKEEPER_RESOURCES,
         }
     }
 }

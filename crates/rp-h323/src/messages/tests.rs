@@ -234,6 +234,9 @@ fn refusals_have_the_reasons_of_their_request() {
         ("setup_h323id", Refusal::NoName, "ReleaseComplete badFormatAddress"),
         ("setup_h323id", Refusal::Certificate, "ReleaseComplete securityDenied"),
         ("setup_h323id", Refusal::Unreachable, "ReleaseComplete unreachableDestination"),
+        ("grq_v7_gkid", Refusal::Busy, "GRJ resourceUnavailable"),
+        ("rrq_v7_gkid", Refusal::Busy, "RRJ resourceUnavailable"),
+        ("setup_h323id", Refusal::Busy, "ReleaseComplete gatekeeperResources"),
     ] {
         let request = corpus_file(file);
         let octets = refusal(&extract(&request).unwrap(), refused);
@@ -265,6 +268,7 @@ fn the_causes_of_refused_calls_are_those_of_q850() {
         (Refusal::Certificate, 0x95),
         (Refusal::NoName, 0x9c),
         (Refusal::Unreachable, 0x83),
+        (Refusal::Busy, 0xaf),
     ] {
         assert_eq!(refusal(&key, refused)[9..13], [0x08, 0x02, 0x80, cause], "{refused:?}");
     }
@@ -306,7 +310,9 @@ fn all_corpus_requests_can_be_refused() {
     let mut refused = 0;
     for case in cases {
         let Ok(key) = extract(&case.bytes) else { continue };
-        for reason in [Refusal::NotAllowed, Refusal::NoName, Refusal::Certificate, Refusal::Unreachable] {
+        for reason in
+            [Refusal::NotAllowed, Refusal::NoName, Refusal::Certificate, Refusal::Unreachable, Refusal::Busy]
+        {
             let octets = refusal(&key, reason);
             let answer = Answer::parse(&octets).unwrap();
             assert_eq!(answer.call_reference, key.call_reference, "{}", case.name);

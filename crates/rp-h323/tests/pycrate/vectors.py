@@ -15,8 +15,14 @@ CONTENTS = {
 }
 # These releases want to say more than their reason.
 NOT_BUILT = ("nonStandardReason", "replaceWithConferenceInvite", "securityError")
-# Q.850: no route to destination, call rejected, invalid number format; 31 is normal, unspecified.
-CAUSES = {"unreachableDestination": 3, "noPermission": 21, "securityDenied": 21, "badFormatAddress": 28}
+# Q.850: no route to destination, call rejected, invalid number format, resource unavailable; 31 is normal, unspecified.
+CAUSES = {
+    "unreachableDestination": 3,
+    "noPermission": 21,
+    "securityDenied": 21,
+    "badFormatAddress": 28,
+    "gatekeeperResources": 47,
+}
 
 
 def reasons(choice):

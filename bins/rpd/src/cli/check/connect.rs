@@ -9,6 +9,7 @@ use crate::{
     cli::probe::Shown,
     config::{Config, Host},
     connect::{self, Resolver},
+    open_legs::OpenLegs,
     protocol::Protocol,
     proxy_protocol::Addresses,
     state::Destination,
@@ -55,7 +56,7 @@ struct Way {
 
 fn ways(config: &Config, host: &Arc<Host>) -> Vec<Way> {
     let mut ways = at_each_target(config, host, &Protocol::ALL);
-    let whole = Destination::new(config, host.clone());
+    let whole = destination(config, host);
     let entries = host.http.urls.as_ref().map_or(0, |urls| urls.entries.len());
     for elsewhere in (0..entries).filter_map(|entry| whole.elsewhere(entry)) {
         ways.extend(at_each_target(config, &elsewhere.host, &[Protocol::Http]));
@@ -70,11 +71,15 @@ fn at_each_target(config: &Config, host: &Arc<Host>, protocols: &[Protocol]) -> 
         for protocol in protocols.iter().copied() {
             let Some(service) = &host.services[protocol] else { continue };
             for leg in legs(service.ports) {
-                ways.push(Way { destination: Destination::new(config, alone.clone()), protocol, leg });
+                ways.push(Way { destination: destination(config, &alone), protocol, leg });
             }
         }
     }
     ways
+}
+
+fn destination(config: &Config, host: &Arc<Host>) -> Destination {
+    Destination::new(config, host.clone(), Arc::new(OpenLegs::new(Arc::default())))
 }
 
 fn legs(ports: Ports) -> impl Iterator<Item = Leg> {

@@ -55,10 +55,11 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
             let relay = session.relay(head.stream, head.octets, service, Protocol::H323);
             Ok(relay.unsettled_for(UNREGISTERED).inspected(Box::new(follow)))
         }
-        Err(unreachable) => {
-            let answer = messages::refusal(&key, messages::Refusal::Unreachable);
+        Err(none) => {
+            let refusal = Refusal::from(none);
+            let answer = messages::refusal(&key, words(refusal.reason));
             close::with_answer(head.stream, &answer).await;
-            Err(Refusal::from(unreachable).into())
+            Err(refusal.into())
         }
     }
 }
@@ -148,6 +149,8 @@ fn words(reason: Reason) -> messages::Refusal {
     match reason {
         Reason::NoName => messages::Refusal::NoName,
         Reason::Certificate => messages::Refusal::Certificate,
+        Reason::HostLimit => messages::Refusal::Busy,
+        Reason::TargetUnreachable => messages::Refusal::Unreachable,
         _ => messages::Refusal::NotAllowed,
     }
 }

@@ -8,8 +8,12 @@ use super::route::Way;
 use crate::{
     cancel::Request,
     config::Host,
+    open_legs::OpenLeg,
     protocol::Protocol,
-    session::{Session, leg},
+    session::{
+        Session,
+        leg::{self, NoLeg},
+    },
     state::Destination,
     stream::Stream,
 };
@@ -21,6 +25,8 @@ pub(super) struct Upstream {
     pub(super) peer: Option<SocketAddr>,
     destination: Arc<Destination>,
     leg: Leg,
+    /// Its place among the connections to its host.
+    pub(super) place: OpenLeg,
     /// It has had requests before.
     pub(super) used: bool,
     /// A login holds for the connection (RFC 4559 6), so that it is this client's alone.
@@ -28,8 +34,8 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    fn new(stream: Stream, peer: Option<SocketAddr>, way: &Way, used: bool) -> Self {
-        Self { stream, peer, destination: way.destination.clone(), leg: way.leg, used, bound: false }
+    fn new(stream: Stream, peer: Option<SocketAddr>, place: OpenLeg, way: &Way, used: bool) -> Self {
+        Self { stream, peer, destination: way.destination.clone(), leg: way.leg, place, used, bound: false }
     }
 
     /// Whose it is.
@@ -69,17 +75,18 @@ impl Legs {
         if let Some(own) = kept.and_then(|mut kept| kept.stream.is_quiet().then_some(kept)) {
             return Some(own);
         }
+        let place = leg::place(&way.destination, Protocol::Http).ok()?;
         let (stream, peer) = session.state().parked.take(&way.destination, way.leg)?;
-        Some(Upstream::new(stream, peer, way, true))
+        Some(Upstream::new(stream, peer, place, way, true))
     }
 
     /// A new one.
     ///
     /// # Errors
-    /// No target took it.
-    pub(super) async fn open(session: &mut Session, way: &Way) -> Result<Upstream, leg::Unreachable> {
-        let stream = leg::open(session, Protocol::Http, &way.destination, way.leg).await?;
-        Ok(Upstream::new(stream, session.record.target, way, false))
+    /// There is none.
+    pub(super) async fn open(session: &mut Session, way: &Way) -> Result<Upstream, NoLeg> {
+        let (stream, place) = leg::open(session, Protocol::Http, &way.destination, way.leg).await?;
+        Ok(Upstream::new(stream, session.record.target, place, way, false))
     }
 
     /// Keeps a leg that takes another request.

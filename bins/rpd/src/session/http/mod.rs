@@ -21,7 +21,7 @@ use rp_http::{Error, Head as RequestHead, Key, extract, forward::Forwarding};
 use super::{
     Session, close,
     head::{Deadlines, Framing, Head},
-    leg::Unreachable,
+    leg::NoLeg,
     relay::Relay,
 };
 use crate::outcome::{Cause, End, Observation, Reason, Record, Refusal};
@@ -79,7 +79,8 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
                 return Err(End::Served(Cause::Closed));
             }
             Ok(Done::Tunnel { service, received }) => {
-                return Ok(session.tunnel((head.stream, head.octets), (service.stream, received)));
+                let service = (service.stream, service.place.into_tunnel(), received);
+                return Ok(session.tunnel((head.stream, head.octets), service));
             }
             Err(Failure::Refused(own)) => head = answer::answer(session, head, request, own).await?,
             Err(Failure::Broken(end)) => return Err(end),
@@ -191,6 +192,8 @@ async fn exchange(
                 if upstream.used && exchange.may_be_repeated() && is_idempotent(request.method) =>
             {
                 session.record.retried = true;
+                // The new one may need its place.
+                drop(upstream);
                 upstream = open(session, request, way).await?;
             }
             Err(fault) => {
@@ -208,12 +211,17 @@ async fn exchange(
 }
 
 async fn open(session: &mut Session, request: &RequestHead<'_>, way: &Way) -> Result<Upstream, Failure> {
-    Legs::open(session, way).await.map_err(|unreachable: Unreachable| {
-        let status = if unreachable.timed_out() { 504 } else { 502 };
-        Failure::Refused(match request.framing {
-            rp_http::Framing::None => Own::staying(status, unreachable.into()),
-            _ => Own::closing(status, unreachable.into()),
-        })
+    Legs::open(session, way).await.map_err(|none| {
+        let status = match &none {
+            NoLeg::Full(_) => 503,
+            NoLeg::Unreachable(unreachable) if unreachable.timed_out => 504,
+            NoLeg::Unreachable(_) => 502,
+        };
+        let own = match request.framing {
+            rp_http::Framing::None => Own::staying(status, none.into()),
+            _ => Own::closing(status, none.into()),
+        };
+        Failure::Refused(if status == 503 { own.with("Retry-After", RETRY_AFTER.to_owned()) } else { own })
     })
 }
 
@@ -238,6 +246,9 @@ fn prepare(session: &Session, head: &Head, request: &RequestHead<'_>, way: &Way)
         client_stays: request.keeps_alive(),
     }
 }
+
+/// Seconds.
+const RETRY_AFTER: &str = "10";
 
 /// Tells what came of an exchange, and keeps the leg if it takes another one.
 fn done(

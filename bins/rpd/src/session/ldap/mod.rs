@@ -19,11 +19,12 @@ use super::{
     case::Case,
     close,
     head::{Deadlines, Framing, Head},
-    leg,
+    leg::{self, NoLeg},
     relay::Relay,
 };
 use crate::{
     cancel,
+    open_legs::OpenLeg,
     outcome::{Cause, End, Observation, Reason, Refusal},
     protocol::{Kind, ListenerKind, Protocol},
     state::{Destination, State},
@@ -96,11 +97,7 @@ async fn unrouted(
                 session.key_found();
                 match leg::open(session, Protocol::Ldap, &destination, leg).await {
                     Ok(service) => return Ok(relay(session, head, service, destination, leg)),
-                    Err(unreachable) => Answer::refused(
-                        ResultCode::UNAVAILABLE,
-                        "no connection to the directory",
-                        unreachable.into(),
-                    ),
+                    Err(none) => no_connection(none),
                 }
             }
             Step::Answer(answer) => answer,
@@ -135,12 +132,26 @@ async fn unrouted(
     Err(so_far.end(End::Served(Cause::Closed)))
 }
 
+fn no_connection(none: NoLeg) -> Answer {
+    let code = match &none {
+        NoLeg::Full(_) => ResultCode::BUSY,
+        NoLeg::Unreachable(_) => ResultCode::UNAVAILABLE,
+    };
+    Answer::refused(code, "no connection to the directory", none.into())
+}
+
 /// After an answer of ours the time for the next request begins anew, and silence is no worse than slowness.
 fn next_deadlines(session: &Session) -> Deadlines {
     Deadlines::begun(Instant::now(), session.state().config.limits.first_message)
 }
 
-fn relay(session: &Session, head: Head, service: Stream, destination: Arc<Destination>, leg: Leg) -> Relay {
+fn relay(
+    session: &Session,
+    head: Head,
+    service: (Stream, OpenLeg),
+    destination: Arc<Destination>,
+    leg: Leg,
+) -> Relay {
     let follow = Follow::new(session.live.clone(), destination, leg, head.stream.transport());
     session.relay(head.stream, head.octets, service, Protocol::Ldap).inspected(Box::new(follow))
 }

@@ -46,7 +46,8 @@ impl Switch {
     /// Puts an answer into the line, if the request has what an answer repeats.
     fn answer(&mut self, session: &Session, octets: &[u8], status: Status, reason: Reason) {
         let Some(answer) = Answer::to(octets) else { return };
-        let retry_after = (reason == Reason::TargetUnreachable).then(|| self.retry_after(session));
+        let retry_after = matches!(reason, Reason::TargetUnreachable | Reason::HostLimit)
+            .then(|| self.retry_after(session));
         let tag = tag(session, answer.branch());
         answer.write(status, tag, retry_after, &mut |slice: &[u8]| self.answers.extend_from_slice(slice));
     }
@@ -158,7 +159,7 @@ fn tag(session: &Session, branch: Option<&[u8]>) -> u64 {
 fn status(reason: Reason) -> Status {
     match reason {
         Reason::Certificate => Status::FORBIDDEN,
-        Reason::TargetUnreachable | Reason::SourceLimit => Status::SERVICE_UNAVAILABLE,
+        Reason::TargetUnreachable | Reason::SourceLimit | Reason::HostLimit => Status::SERVICE_UNAVAILABLE,
         _ => Status::NOT_FOUND,
     }
 }

@@ -19,10 +19,11 @@ use super::{
 };
 use crate::{
     connect::{Unreachable, connect},
+    open_legs::OpenLeg,
     outcome::{Observation, Reason, Record, Refusal},
     protocol::Protocol,
     proxy_protocol::Addresses,
-    session::Session,
+    session::{Session, leg},
     state::Destination,
     stream::Stream,
 };
@@ -41,6 +42,8 @@ pub(super) struct Leg {
     pub(super) public: Option<Box<str>>,
     /// A ping of ours is not answered yet.
     pub(super) awaits_pong: bool,
+    /// Among the connections to its host.
+    _place: OpenLeg,
     /// The octets before were half a ping.
     half_ping: bool,
 }
@@ -76,9 +79,12 @@ impl Leg {
     }
 }
 
+/// A connection to a host, or why there is none.
+type Opened = Result<(Stream, OpenLeg), Unreachable>;
+
 /// A leg that is being opened.
 pub(super) struct Dial {
-    connecting: Pin<Box<dyn Future<Output = Result<Stream, Unreachable>> + Send>>,
+    connecting: Pin<Box<dyn Future<Output = Opened> + Send>>,
     destination: Arc<Destination>,
     domain: Option<Box<str>>,
     checked: Option<Box<str>>,
@@ -104,8 +110,9 @@ impl Switch {
             Refusal::because(Reason::SourceLimit, detail)
         };
         let way = way.and_then(|way| if self.legs.len() < LEGS { Ok(way) } else { Err(too_many()) });
-        let Way { destination, leg, checked } = match way {
-            Ok(way) => way,
+        let placed = way.and_then(|way| Ok((leg::place(&way.destination, Protocol::Sip)?, way)));
+        let (place, Way { destination, leg, checked }) = match placed {
+            Ok(placed) => placed,
             Err(refusal) => return Err(Box::new(No { refusal, about })),
         };
         if self.legs.is_empty() {
@@ -115,7 +122,9 @@ impl Switch {
         let client = Addresses { source: session.facts.source, destination: session.facts.destination };
         let connecting = Box::pin(async move {
             let state = live.now();
-            connect(&host, Protocol::Sip, leg, &client, &state.config.limits, &state.resolver).await
+            let limits = &state.config.limits;
+            let stream = connect(&host, Protocol::Sip, leg, &client, limits, &state.resolver).await?;
+            Ok((stream, place))
         });
         let domain = request.from.ok().map(|from| from.domain().into());
         Ok(Dial { connecting, destination, domain, checked, about })
@@ -128,9 +137,9 @@ impl Switch {
         dial: &mut Dial,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<No>>> {
-        dial.connecting.as_mut().poll(cx).map(|stream| match stream {
-            Ok(stream) => {
-                self.opened(session, dial, stream);
+        dial.connecting.as_mut().poll(cx).map(|opened| match opened {
+            Ok((stream, place)) => {
+                self.opened(session, dial, stream, place);
                 Ok(())
             }
             Err(unreachable) => {
@@ -140,7 +149,7 @@ impl Switch {
         })
     }
 
-    fn opened(&mut self, session: &mut Session, dial: &mut Dial, stream: Stream) {
+    fn opened(&mut self, session: &mut Session, dial: &mut Dial, stream: Stream, place: OpenLeg) {
         dial.about.target = stream.peer().ok();
         observe(session, &dial.about, &Observation::Reached);
         if self.legs.is_empty() {
@@ -163,6 +172,7 @@ impl Switch {
             checked: dial.checked.take(),
             public: public.filter(|public| Some(public) != announced).map(String::into_boxed_str),
             awaits_pong: false,
+            _place: place,
             half_ping: false,
         });
     }

@@ -366,6 +366,6 @@ mod tests {
     #[test]
     fn what_an_idle_phone_keeps_is_small() {
         assert!(size_of::<Switch>() <= 368, "{}", size_of::<Switch>());
-        assert!(size_of::<Leg>() <= 224, "{}", size_of::<Leg>());
+        assert!(size_of::<Leg>() <= 240, "{}", size_of::<Leg>());
     }
 }
