@@ -48,7 +48,7 @@ pub struct Running {
     control: Arc<Control>,
     workers: Vec<thread::JoinHandle<()>>,
     // In the order in which they end.
-    _admin: Admin,
+    admin: Admin,
     housekeeping: Housekeeping,
     _store: Option<Arc<Store>>,
 }
@@ -113,13 +113,18 @@ pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, 
         let thread = thread::Builder::new().name(format!("worker-{index}"));
         threads.push(thread.spawn(move || runtime.block_on(worker(control, index)))?);
     }
-    Ok(Running { control, workers: threads, _admin: admin, housekeeping, _store: store })
+    Ok(Running { control, workers: threads, admin, housekeeping, _store: store })
 }
 
 impl Running {
     /// The listeners with the ports that they really have.
     pub fn listeners(&self) -> Vec<Listener> {
         self.control.listeners.borrow().listeners()
+    }
+
+    /// Where it is administered over TCP.
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        self.admin.addresses()
     }
 
     /// Who is let in, and who is shut out.

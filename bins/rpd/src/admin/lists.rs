@@ -266,8 +266,7 @@ impl Desk {
         let (guard, now) = (&self.gate.guard, Instant::now());
         let network: Network = network.parse()?;
         let lifetime = how.lifetime()?;
-        // Through the socket nobody has an address to lock out.
-        let actor = Actor { name: &peer.name, addr: None, force: how.force };
+        let actor = Actor { name: &peer.name, addr: peer.address, force: how.force };
         let comment = how.comment.as_deref().unwrap_or_default();
         let change = match action {
             Action::Block => guard.put(network, Kind::Block, lifetime, comment, &actor, now)?,

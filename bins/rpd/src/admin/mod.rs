@@ -4,11 +4,13 @@
 //! It has a thread and a runtime of its own, so that no connection ever waits for it. One file a subject.
 
 mod answer;
+mod attempts;
 mod audit;
 mod exposed;
 mod lists;
 mod page;
 mod reload;
+mod remote;
 mod requests;
 mod role;
 mod same_origin;
@@ -16,7 +18,7 @@ mod same_origin;
 use std::{
     fs,
     io::{self, ErrorKind},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::{FileTypeExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::Arc,
@@ -40,19 +42,22 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    config::{self, Place},
+    config::{self, Place, Role},
     guard::Gate,
     metrics::Metrics,
     server::Control,
     store::Store,
 };
+use attempts::Attempts;
 use audit::Audit;
-use role::Role;
+use remote::Door;
+use same_origin::Here;
 
 /// The service, until this is dropped.
 #[derive(Debug)]
 pub struct Admin {
     socket: Option<PathBuf>,
+    addresses: Vec<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,6 +70,14 @@ pub enum StartError {
     Socket {
         /// Where.
         path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// An address for administration cannot be had.
+    #[error("admin.listen: {address} cannot be listened on: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
         /// What the system says.
         error: io::Error,
     },
@@ -97,6 +110,7 @@ struct Desk {
     gate: Arc<Gate>,
     store: Option<Arc<Store>>,
     audit: Audit,
+    attempts: Attempts,
     metrics: Arc<Metrics>,
 }
 
@@ -130,10 +144,18 @@ impl Admin {
             exposed::listen(*address).map_err(|error| StartError::Metrics { address: *address, error })
         });
         let exposed = exposed.collect::<Result<Vec<_>, _>>()?;
+        let doors = config.admin.listen.iter().map(|address| {
+            let refused = |error| StartError::Listen { address: *address, error };
+            let door = Door::open(*address, &config.access).map_err(refused)?;
+            Ok((door.address().map_err(refused)?, door))
+        });
+        let (addresses, doors): (Vec<_>, _) =
+            doors.collect::<Result<Vec<_>, StartError>>()?.into_iter().unzip();
         let desk = Desk {
             control: control.clone(),
             gate: control.gate().clone(),
             store: store.cloned(),
+            attempts: Attempts::default(),
             audit: Audit::new(store.map(|store| store.folder())),
             metrics: control.metrics().clone(),
         };
@@ -141,11 +163,19 @@ impl Admin {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("admin".to_owned());
         let thread =
-            thread.spawn(move || runtime.block_on(serve(listener, exposed, Arc::new(desk), stopped)));
+            thread.spawn(move || runtime.block_on(serve(listener, doors, exposed, Arc::new(desk), stopped)));
         if let Some(path) = &socket {
             info!("administration on {}", path.display());
         }
-        Ok(Self { socket, stop: Some(stop), thread: Some(thread?) })
+        for address in &addresses {
+            info!("administration on {address}");
+        }
+        Ok(Self { socket, addresses, stop: Some(stop), thread: Some(thread?) })
+    }
+
+    /// Where it listens over TCP.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 }
 
@@ -197,6 +227,7 @@ fn make_way(path: &Path) -> io::Result<()> {
 
 async fn serve(
     listener: Option<std::os::unix::net::UnixListener>,
+    doors: Vec<Door>,
     exposed: Vec<std::net::TcpListener>,
     desk: Arc<Desk>,
     stopped: oneshot::Receiver<()>,
@@ -204,13 +235,19 @@ async fn serve(
     for listener in exposed {
         tokio::spawn(exposed::serve(listener, desk.clone()));
     }
+    for door in doors {
+        let identified = routes(&desk).layer(middleware::from_fn_with_state(desk.clone(), remote::identify));
+        let service = with_page(identified, &desk, door.over_tls);
+        tokio::spawn(door.serve(service, desk.clone()));
+    }
     let Some(listener) = listener else {
         let _ = stopped.await;
         return;
     };
     let served = match UnixListener::from_std(listener) {
         Ok(listener) => {
-            let service = routes(desk).into_make_service_with_connect_info::<Peer>();
+            let service =
+                with_page(routes(&desk), &desk, false).into_make_service_with_connect_info::<Peer>();
             tokio::select! {
                 served = axum::serve(listener, service).into_future() => served,
                 // An answer that is still under way is lost with its client's question unanswered, as on any end.
@@ -225,7 +262,7 @@ async fn serve(
 }
 
 /// Every path stands in the group of those who may ask for it.
-fn routes(desk: Arc<Desk>) -> Router {
+fn routes(desk: &Arc<Desk>) -> Router {
     let group =
         |role, paths: Router<Arc<Desk>>| paths.route_layer(middleware::from_fn_with_state(role, role::check));
     let read = Router::new().route("/lists", get(lists::list)).route("/requests/top", get(requests::top));
@@ -239,13 +276,19 @@ fn routes(desk: Arc<Desk>) -> Router {
     let api = group(Role::Read, read).merge(group(Role::Operate, operate)).merge(group(Role::Admin, admin));
     Router::new()
         .nest("/api/v1", api)
-        .merge(page::routes())
         .route("/metrics", get(metrics))
         .route("/health", get(health))
-        .fallback(answer::unknown_path)
         .method_not_allowed_fallback(answer::wrong_method)
-        .layer(middleware::from_fn(same_origin::check))
-        .with_state(desk)
+        .with_state(desk.clone())
+}
+
+/// With the page, which is for everybody, and can do nothing that these routes do not let it.
+fn with_page(routes: Router, desk: &Arc<Desk>, over_tls: bool) -> Router {
+    let here = Here { desk: desk.clone(), over_tls };
+    routes
+        .merge(page::routes())
+        .fallback(answer::unknown_path)
+        .layer(middleware::from_fn_with_state(here, same_origin::check))
 }
 
 async fn health(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
@@ -259,9 +302,11 @@ async fn metrics(State(desk): State<Arc<Desk>>) -> impl IntoResponse {
 /// Who asks.
 #[derive(Clone, Debug)]
 struct Peer {
-    /// The user at the other end of the socket, as the system knows it.
+    /// The user at the other end of the socket, as the system knows it; else whose token or certificate it is.
     name: String,
     role: Role,
+    /// Through the socket nobody has an address to lock out.
+    address: Option<IpAddr>,
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
@@ -272,6 +317,6 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
             Err(_) => "somebody".to_owned(),
         };
         // Who may open the socket may do everything: its permissions say who that is.
-        Self { name, role: Role::Admin }
+        Self { name, role: Role::Admin, address: None }
     }
 }

@@ -6,21 +6,9 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use serde::Serialize;
 
 use super::{Peer, answer::No};
-
-/// Each may also do what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Role {
-    /// Look.
-    Read,
-    /// Change the lists, and close connections.
-    Operate,
-    /// Change the configuration in force.
-    Admin,
-}
+use crate::config::Role;
 
 /// Lets a request through if its sender may do what this group of paths is for.
 pub(super) async fn check(
@@ -51,7 +39,8 @@ mod tests {
 
     #[test]
     fn who_may_more_may_also_less() {
-        let may = |role, wanted| require(wanted, &Peer { name: "anna".to_owned(), role }).is_ok();
+        let may =
+            |role, wanted| require(wanted, &Peer { name: "anna".to_owned(), role, address: None }).is_ok();
         let all = [Role::Read, Role::Operate, Role::Admin];
         let table = all.map(|role| all.map(|wanted| may(role, wanted)));
         assert_eq!(table, [[true, false, false], [true, true, false], [true, true, true]]);

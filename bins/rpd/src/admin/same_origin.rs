@@ -1,34 +1,44 @@
 //! Nobody but a page of this service itself may ask through a browser. The socket can be forwarded to a port of the
 //! administrator's own machine, where every page that his browser shows could send requests to it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::answer::No;
+use super::{Desk, answer::No};
+
+/// How pages of this service are reached.
+#[derive(Clone)]
+pub(super) struct Here {
+    pub(super) desk: Arc<Desk>,
+    pub(super) over_tls: bool,
+}
 
 /// Lets a request through, or says why not.
-pub(super) async fn check(request: Request, next: Next) -> Response {
-    match judge(request.method(), request.headers()) {
+pub(super) async fn check(State(here): State<Here>, request: Request, next: Next) -> Response {
+    let names = &here.desk.control.state().config.access.names;
+    let scheme = if here.over_tls { "https://" } else { "http://" };
+    match judge(request.method(), request.headers(), scheme, names) {
         Ok(()) => next.run(request).await,
         Err(no) => no.into_response(),
     }
 }
 
-fn judge(method: &Method, headers: &HeaderMap) -> Result<(), No> {
+fn judge(method: &Method, headers: &HeaderMap, scheme: &str, names: &[String]) -> Result<(), No> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let forbidden = |message: &str| Err(No::new(StatusCode::FORBIDDEN, message));
     // A name of somebody else's that leads here: DNS rebinding.
-    let Some(host) = text(header::HOST).filter(|host| is_loopback(host)) else {
-        return forbidden("Host has to be localhost or a loopback address");
+    let is_ours = |host: &&str| is_loopback(name_of(host)) || is_named(name_of(host), names);
+    let Some(host) = text(header::HOST).filter(is_ours) else {
+        return forbidden("Host has to be localhost, a loopback address, or one of admin.names");
     };
     if let Some(origin) = text(header::ORIGIN)
-        && origin.strip_prefix("http://") != Some(host)
+        && origin.strip_prefix(scheme) != Some(host)
     {
         return forbidden("Origin is another page's");
     }
@@ -50,14 +60,22 @@ fn judge(method: &Method, headers: &HeaderMap) -> Result<(), No> {
     Ok(())
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Without port, and without the brackets of an address.
+fn name_of(host: &str) -> &str {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
         _ => host,
     };
-    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
+}
+
+fn is_loopback(name: &str) -> bool {
     name.eq_ignore_ascii_case("localhost")
-        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_named(name: &str, names: &[String]) -> bool {
+    names.iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
 #[cfg(test)]
@@ -68,12 +86,15 @@ mod tests {
         let lines = lines.iter().map(|(name, value)| {
             (header::HeaderName::from_static(name), value.parse().expect("a header value"))
         });
-        judge(method, &lines.collect()).err().map(|no| no.into_response().status().as_u16())
+        let (scheme, names) = ("http://", ["rpd.example".to_owned(), "2001:db8::1".to_owned()]);
+        let judged = judge(method, &lines.collect(), scheme, &names);
+        judged.err().map(|no| no.into_response().status().as_u16())
     }
 
     #[test]
-    fn only_a_loopback_name_is_asked_for() {
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.1.2.3", "[::1]:80", "[::1]"] {
+    fn only_a_loopback_name_or_one_of_the_configuration_is_asked_for() {
+        let loopback = ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.1.2.3", "[::1]:80", "[::1]"];
+        for host in loopback.into_iter().chain(["RPD.example:8443", "[2001:db8::1]:8443"]) {
             assert_eq!(status(&Method::GET, &[("host", host)]), None, "{host}");
         }
         for host in

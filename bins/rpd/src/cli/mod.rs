@@ -10,6 +10,7 @@ mod man;
 mod probe;
 mod reload;
 mod run;
+mod token;
 
 use std::{process::ExitCode, sync::LazyLock};
 
@@ -33,6 +34,7 @@ enum Command {
     Probe(probe::Probe),
     Guard(guard::Guard),
     Reload(reload::Reload),
+    Token(token::Token),
     Man(man::Man),
 }
 
@@ -48,6 +50,7 @@ impl Cli {
             Command::Probe(probe) => probe.run(),
             Command::Guard(guard) => guard.run(),
             Command::Reload(reload) => reload.run(),
+            Command::Token(token) => token.run(),
             Command::Man(man) => man.run(),
         }
     }

@@ -2,18 +2,20 @@
 
 #![allow(missing_docs, reason = "the keys are described where they are read by people: docs/CONFIG.md")]
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::SocketAddr, ops::Range, path::PathBuf, sync::Arc};
 
-use serde::Deserialize;
+use rustls::sign::CertifiedKey;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{
     check::Check,
     report::Finding,
-    value::{FromText, Text},
+    value::{Bind, Binds, FromText, Text, sha256_of_hex},
 };
+use crate::tls::TrustList;
 
-/// Where, and for whom.
+/// Where it listens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
     pub socket: Place,
@@ -21,6 +23,56 @@ pub struct Admin {
     pub mode: FileMode,
     /// The group that owns the socket, by number.
     pub group: Option<u32>,
+    /// Over TCP.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// Who is let in over TCP.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// What is shown over TLS; without one everything is in clear.
+    pub key: Option<Arc<CertifiedKey>>,
+    /// Whose certificates administer.
+    pub trust: Option<Arc<TrustList>>,
+    /// The names that a browser may call it by, in lower case.
+    pub names: Vec<String>,
+    pub tokens: Vec<Token>,
+}
+
+/// Whoever has it may do what its role may.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Of its owner, for the record.
+    pub name: String,
+    /// Of the token, which itself is written nowhere.
+    pub sha256: Sha256,
+    pub role: Role,
+}
+
+/// What somebody may do; each may also do what those before it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Look.
+    #[default]
+    Read,
+    /// Change the lists, and close connections.
+    Operate,
+    /// Change the configuration in force.
+    Admin,
+}
+
+/// As 64 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sha256(pub [u8; 32]);
+
+impl FromText for Sha256 {
+    const WANTED: &'static str = "the SHA-256 of a token, in hex";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no SHA-256 in hex; write what `rpd token` prints");
+        sha256_of_hex(text).map(Self).ok_or_else(wrong)
+    }
 }
 
 /// Where the socket is.
@@ -62,6 +114,29 @@ pub struct AdminTable {
     pub socket: Option<String>,
     pub socket_mode: Option<Spanned<Text<FileMode>>>,
     pub socket_group: Option<Spanned<String>>,
+    pub listen: Option<Spanned<Binds>>,
+    pub certificate: Option<Spanned<PathBuf>>,
+    pub key: Option<Spanned<PathBuf>>,
+    pub client_trust: Vec<Spanned<PathBuf>>,
+    pub names: Vec<String>,
+    pub token: Vec<TokenRow>,
+}
+
+/// `[[admin.token]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TokenRow {
+    pub name: Spanned<String>,
+    pub sha256: Text<Sha256>,
+    #[serde(default)]
+    pub role: Role,
+}
+
+impl AdminTable {
+    /// The files that hold certificates or keys.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Spanned<PathBuf>> {
+        self.certificate.iter().chain(&self.key).chain(&self.client_trust)
+    }
 }
 
 impl Check<'_> {
@@ -79,6 +154,75 @@ impl Check<'_> {
             },
             mode,
             group: table.socket_group.as_ref().and_then(|group| self.group(group)),
+            listen: table.listen.as_ref().map(|binds| self.over_tcp(table, binds)).unwrap_or_default(),
+        }
+    }
+
+    /// Nothing is administered in clear over a network, by nobody in particular, or by a name that nobody has written.
+    fn over_tcp(&mut self, table: &AdminTable, binds: &Spanned<Binds>) -> Vec<SocketAddr> {
+        let mut addresses = Vec::new();
+        for bind in &binds.get_ref().0 {
+            match bind {
+                Bind::Address(address) => addresses.push(*address),
+                Bind::Port(port) => self.error(
+                    binds.span(),
+                    format!("admin.listen: everybody could knock there; write the address too, such as \"127.0.0.1:{port}\""),
+                ),
+            }
+        }
+        if let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) {
+            self.reachable(table, *address, binds.span());
+        }
+        if table.token.is_empty() && table.client_trust.is_empty() {
+            self.error(
+                binds.span(),
+                "admin.listen lets nobody in; write a [[admin.token]], which `rpd token` prints",
+            );
+        }
+        if let (Some(path), None) = (table.client_trust.first(), &table.certificate) {
+            self.error(
+                path.span(),
+                "admin.client-trust asks for certificates over TLS; write admin.certificate and admin.key",
+            );
+        }
+        for (at, row) in table.token.iter().enumerate() {
+            if table.token.iter().take(at).any(|other| other.name.get_ref() == row.name.get_ref()) {
+                let name = row.name.get_ref();
+                self.error(row.name.span(), format!("two tokens are called {name:?}, and the record would not tell them apart; write another name"));
+            }
+        }
+        addresses
+    }
+
+    fn reachable(&mut self, table: &AdminTable, address: SocketAddr, span: Range<usize>) {
+        if table.certificate.is_none() {
+            self.error(
+                span.clone(),
+                format!("admin.listen {address} would show tokens to whoever is on the way; write admin.certificate and admin.key, or \"127.0.0.1:{}\"", address.port()),
+            );
+        }
+        if table.names.is_empty() {
+            self.error(span, format!("no browser may call admin.listen {address} by any name; write admin.names = [\"{}\"], or the name in its certificate", address.ip()));
+        }
+    }
+
+    /// What the files say of who is let in over TCP.
+    pub(super) fn access(&mut self, table: &AdminTable) -> Access {
+        let key = match (&table.certificate, &table.key) {
+            (Some(certificate), Some(key)) => self.certified_key(certificate, key),
+            (Some(alone), None) | (None, Some(alone)) => {
+                self.error(alone.span(), "admin.certificate and admin.key belong together; write both");
+                None
+            }
+            (None, None) => None,
+        };
+        let token =
+            |row: &TokenRow| Token { name: row.name.get_ref().clone(), sha256: row.sha256.0, role: row.role };
+        Access {
+            key,
+            trust: self.trust_list(&table.client_trust),
+            names: table.names.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            tokens: table.token.iter().map(token).collect(),
         }
     }
 

@@ -34,6 +34,7 @@ pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec
         None => certificates.first().map(|certificate| certificate.key.clone()),
     };
     let trust_list = check.trust_list(&file.tls.trust_list);
+    let access = check.access(&file.admin);
     let files = files(&file, folder);
     let rows = file.host.into_iter().filter(|row| row.get_ref().enabled);
     let hosts = rows.map(|row| Arc::new(check.host(row, &file.sip))).collect();
@@ -59,6 +60,7 @@ pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec
         hosts,
         guard,
         admin,
+        access,
         state_directory: file.state_directory.map(|path| folder.join(path)),
         limits: file.limits,
         metrics,

@@ -35,7 +35,7 @@ use std::{
 use rp_route::name::Name;
 use rustls::sign::CertifiedKey;
 
-pub use admin::{Admin, FileMode, Place};
+pub use admin::{Access, Admin, FileMode, Place, Role, Token};
 pub use engine::Runtime;
 pub use guard::Guard;
 pub use h323::H323;
@@ -79,6 +79,8 @@ pub struct Config {
     pub guard: Guard,
     /// Where the running proxy can be administered.
     pub admin: Admin,
+    /// Who may do so over TCP.
+    pub access: Access,
     /// What changes at run time is kept there; none: nothing is kept.
     pub state_directory: Option<PathBuf>,
     /// Caps and time-outs.

@@ -105,7 +105,7 @@ pub(super) fn files(file: &File, folder: &Path) -> Vec<PathBuf> {
     let shown = file.tls.client.iter().flat_map(|row| [&row.get_ref().certificate, &row.get_ref().key]);
     let hosts = file.host.iter().map(Spanned::get_ref).filter(|row| row.enabled);
     let trusted = hosts.flat_map(|row| &row.tls).flat_map(|tls| &tls.get_ref().trust);
-    let all = own.chain(shown).chain(&file.tls.trust_list).chain(trusted);
+    let all = own.chain(shown).chain(&file.tls.trust_list).chain(trusted).chain(file.admin.files());
     all.map(|path| folder.join(path.get_ref())).collect()
 }
 

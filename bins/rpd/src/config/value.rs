@@ -194,16 +194,20 @@ impl FromText for Fingerprint {
         };
         let digits: String =
             text.strip_prefix("sha256:").ok_or_else(wrong)?.chars().filter(|c| *c != ':').collect();
-        if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(wrong());
-        }
-        let mut octets = [0; 32];
-        for (octet, pair) in octets.iter_mut().zip(digits.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-            *octet = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(octets))
+        sha256_of_hex(&digits).map(Self).ok_or_else(wrong)
     }
+}
+
+/// The octets that 64 hex digits stand for.
+pub(super) fn sha256_of_hex(digits: &str) -> Option<[u8; 32]> {
+    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut octets = [0; 32];
+    for (octet, pair) in octets.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *octet = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(octets)
 }
 
 /// Where to listen: a port on every address, or one address.

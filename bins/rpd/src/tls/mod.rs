@@ -15,7 +15,9 @@ use rustls::{
     CertificateError, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
     client::danger::ServerCertVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, NoClientAuth, ResolvesServerCert},
+    server::{
+        ClientHello, NoClientAuth, NoServerSessionStorage, ResolvesServerCert, danger::ClientCertVerifier,
+    },
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
@@ -95,11 +97,7 @@ fn server_config(
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .expect("the provider has suites for both versions");
-    let builder = builder.with_client_cert_verifier(if asks_for_certificate {
-        Arc::new(client::AskedNeverRequired::new())
-    } else {
-        Arc::new(NoClientAuth)
-    });
+    let builder = builder.with_client_cert_verifier(client_verifier(asks_for_certificate));
     let mut server = builder.with_cert_resolver(Arc::new(BySni::new(&config.tls.certificates)));
     server.send_tls13_tickets = 1;
     // Stateless tickets: rustls' own cache keeps 256 sessions, a morning's registrations are thousands.
@@ -111,6 +109,23 @@ fn server_config(
         server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
     }
     Arc::new(server)
+}
+
+/// For administration, where sessions are few: none is resumed.
+pub fn admin_config(key: &Arc<CertifiedKey>, asks_for_certificate: bool) -> Arc<ServerConfig> {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .expect("the provider has suites for both versions");
+    let builder = builder.with_client_cert_verifier(client_verifier(asks_for_certificate));
+    let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key.clone())));
+    server.send_tls13_tickets = 0;
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(server)
+}
+
+fn client_verifier(asks_for_certificate: bool) -> Arc<dyn ClientCertVerifier> {
+    if asks_for_certificate { Arc::new(client::AskedNeverRequired::new()) } else { Arc::new(NoClientAuth) }
 }
 
 /// The TLS configuration towards a host; none where it has no rule for its certificate.

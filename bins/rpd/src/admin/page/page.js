@@ -187,6 +187,13 @@ async function token() {
 
 const STATUS_EVERY = 10;
 
+/** Whoever starts a demo is given a link with a token in it, which no server gets to see. */
+function takeToken() {
+  const [, token] = /^#token=(\w+)$/.exec(location.hash) ?? [];
+  if (token) useToken(token);
+}
+
+takeToken();
 listenToTabs();
 listenToKeys();
 open(tabs.find((tab) => `#${tab.id}` === location.hash) ?? hosts);

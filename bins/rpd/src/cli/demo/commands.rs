@@ -49,8 +49,6 @@ Paste these into another terminal; each one says which PBX answered.
 
   # what a TLS client gets to see
   openssl s_client -connect {https} -servername hq.example.com -CAfile {ca} </dev/null
-
-Every request is one line below. Ctrl-C ends the demo.
 ",
         config = folder.join("rpd.toml").display(),
         password = folder.join(PASSWORD_FILE).display(),

@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rp_route::leg::Transport;
 use tempfile::TempDir;
 
-use super::run::Attendant;
+use super::{run::Attendant, token};
 use crate::{
     config::Config,
     logging,
@@ -38,6 +38,8 @@ struct Stage {
     /// Certificates and the configuration; gone with the demo.
     folder: TempDir,
     proxy: Running,
+    /// Lets in whoever administers it.
+    token: String,
     /// Stops when it is dropped.
     _stand_ins: [StandIn; 2],
 }
@@ -58,6 +60,10 @@ impl Demo {
             return if right { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
         commands::print(stage.folder.path(), &stage.proxy.listeners());
+        for address in stage.proxy.admin_addresses() {
+            println!("What happens, and the lists to change:\n\n  http://{address}/#token={}\n", stage.token);
+        }
+        println!("Every request is one line below. Ctrl-C ends the demo.\n");
         match Attendant::new(&stage.proxy.control().state().config) {
             Ok(attendant) => attendant.serve(stage.proxy),
             Err(error) => {
@@ -76,7 +82,11 @@ fn set(check: bool) -> Result<Stage, Box<dyn Error>> {
     let [certificate, key] = ["server.pem", "server.key"].map(|file| folder.path().join(file));
     let hq = StandIn::start("hq", &certificate, &key)?;
     let branch = StandIn::start("branch", &certificate, &key)?;
-    let text = configuration(&hq.ports, &branch.ports, check);
+    let token = token::make()?;
+    let mut text = configuration(&hq.ports, &branch.ports, check);
+    let port = if check { 0 } else { free(18090) };
+    let row = token::row("demo", &token, "admin");
+    let _ = write!(text, "\n[admin]\nlisten = \"127.0.0.1:{port}\"\n{row}");
     fs::write(folder.path().join(PASSWORD_FILE), "guest\n")?;
     let path = folder.path().join("rpd.toml");
     fs::write(&path, &text)?;
@@ -85,7 +95,7 @@ fn set(check: bool) -> Result<Stage, Box<dyn Error>> {
         logging::start(&config.log)?;
     }
     let proxy = server::start(config)?;
-    Ok(Stage { folder, proxy, _stand_ins: [hq, branch] })
+    Ok(Stage { folder, proxy, token: token.token, _stand_ins: [hq, branch] })
 }
 
 /// The password of `ldap-guest`, for `rpd probe`.

@@ -1,0 +1,193 @@
+//! Administration over TCP: whoever asks says who he is, by a token or by a certificate, and does so over TLS, but on
+//! this machine itself.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
+use axum::{
+    Extension, Router,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use rustls_pki_types::UnixTime;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use super::{Desk, Peer, answer::No};
+use crate::{
+    config::{Access, Role, Token},
+    tls,
+};
+
+/// A listening socket, and whether it speaks TLS: that stays so, whatever the configuration becomes.
+pub(super) struct Door {
+    listener: std::net::TcpListener,
+    pub(super) over_tls: bool,
+}
+
+impl Door {
+    pub(super) fn open(address: SocketAddr, access: &Access) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, over_tls: access.key.is_some() })
+    }
+
+    /// Where it really is.
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers as long as the runtime runs.
+    pub(super) async fn serve(self, routes: Router, desk: Arc<Desk>) {
+        let Ok(listener) = TcpListener::from_std(self.listener) else { return };
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let Ok((stream, from)) = listener.accept().await else {
+                sleep(PAUSE).await;
+                continue;
+            };
+            let (routes, desk) = (routes.clone(), desk.clone());
+            tokio::spawn(async move {
+                if let Err(error) = answer(stream, from.ip(), self.over_tls, routes, &desk).await {
+                    debug!(%from, %error, "administration");
+                }
+                drop(place);
+            });
+        }
+    }
+}
+
+/// What is known of who asks before he has said a word.
+#[derive(Clone)]
+pub(super) struct Caller {
+    address: IpAddr,
+    /// The name in a certificate that is trusted.
+    certified: Option<String>,
+}
+
+async fn answer(
+    stream: TcpStream,
+    address: IpAddr,
+    over_tls: bool,
+    routes: Router,
+    desk: &Desk,
+) -> io::Result<()> {
+    if !over_tls {
+        return converse(stream, routes, Caller { address, certified: None }).await;
+    }
+    let access = desk.control.state().config.access.clone();
+    let key =
+        access.key.as_ref().ok_or_else(|| io::Error::other("there is no admin.certificate any more"))?;
+    let acceptor = TlsAcceptor::from(tls::admin_config(key, access.trust.is_some()));
+    let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certified = access.trust.as_ref().and_then(|trust| {
+        let name = tls::client_name(Some(trust), shown, UnixTime::now());
+        name.inspect_err(|why| debug!(%address, "{why}")).ok()
+    });
+    converse(stream, routes, Caller { address, certified }).await
+}
+
+async fn converse<S>(stream: S, routes: Router, caller: Caller) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = TowerToHyperService::new(routes.layer(Extension(caller)));
+    let mut connection = http1::Builder::new();
+    connection.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    connection.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+}
+
+/// Lets a request of somebody who is known through, with his name.
+pub(super) async fn identify(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match desk.who(&caller, request.headers(), Instant::now()) {
+        Ok(peer) => {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            next.run(request).await
+        }
+        Err(no) => ([(header::WWW_AUTHENTICATE, "Bearer")], no).into_response(),
+    }
+}
+
+impl Desk {
+    fn who(&self, caller: &Caller, headers: &HeaderMap, now: Instant) -> Result<Peer, No> {
+        let peer = |name: &str, role| Peer { name: name.to_owned(), role, address: Some(caller.address) };
+        if let Some(name) = &caller.certified {
+            return Ok(peer(name, Role::Admin));
+        }
+        let unknown = |words: &str| No::new(StatusCode::UNAUTHORIZED, words);
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
+        let given = given.ok_or_else(|| unknown("a token is needed: Authorization: Bearer …"))?;
+        if let Some(wait) = self.attempts.wait(caller.address, now) {
+            let words =
+                format!("too many wrong tokens from this address; try again in {} s", wait.as_secs() + 1);
+            return Err(No::new(StatusCode::TOO_MANY_REQUESTS, words));
+        }
+        match owner(&self.control.state().config.access.tokens, given) {
+            Some(token) => Ok(peer(&token.name, token.role)),
+            None => {
+                self.attempts.failed(caller.address, now);
+                warn!(source = %caller.address, "somebody asked to administer with a wrong token");
+                Err(unknown("this token is not known"))
+            }
+        }
+    }
+}
+
+/// RFC 6750 section 2.1; the scheme in any case, RFC 9110 section 11.1.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// Whose it is. How long this takes tells nothing of how much of a token was right.
+fn owner<'a>(tokens: &'a [Token], given: &[u8]) -> Option<&'a Token> {
+    let hash = digest::digest(&digest::SHA256, given);
+    tokens.iter().find(|token| verify_slices_are_equal(hash.as_ref(), &token.sha256.0).is_ok())
+}
+
+const AT_ONCE: usize = 64;
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// For the head of a request, and for the pause before it.
+const HEAD: Duration = Duration::from_secs(60);
+/// After a failure to accept: out of files, most likely.
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_stands_behind_its_scheme() {
+        for value in ["Bearer abc", "bearer abc", "BEARER  abc "] {
+            assert_eq!(bearer(value.as_bytes()), Some(&b"abc"[..]), "{value}");
+        }
+        for value in ["abc", "Basic abc", "Bearer", ""] {
+            assert_eq!(bearer(value.as_bytes()), None, "{value}");
+        }
+    }
+}
