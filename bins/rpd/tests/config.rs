@@ -51,6 +51,7 @@ fn an_empty_file_is_a_configuration_that_serves_nothing() {
 fn errors_of_meaning_name_place_and_remedy() {
     let web = "[listen]\nhttp = 8080\n";
     let host = "[[host]]\nnames = [\"a.example\"]\ntarget = \"10.0.0.1\"\n";
+    let token = format!("[[admin.token]]\nname = \"anna\"\nsha256 = \"{}\"\n", "0".repeat(64));
     for (text, said) in [
         (format!("{web}{host}"), "3 error: nothing is forwarded to this host | write h323"),
         ("[tls]\nwatch = 60\n".to_owned(), "2 error: tls.watch is number 60, wanted is a duration"),
@@ -251,6 +252,15 @@ fn errors_of_meaning_name_place_and_remedy() {
             "25 error: guard.network: 9 distinct thresholds beside the default; at most 8",
         ),
         ("[admin]\nsocket-mode = \"rw\"\n".to_owned(), "2 error: admin.socket-mode: \"rw\" is no permission in octal | write \"0660\""),
+        ("[admin]\nlisten = \"127.0.0.1:0\"\n".to_owned(), "2 error: admin.listen lets nobody in | write a [[admin.token]]"),
+        (format!("[admin]\nlisten = 8443\n{token}"), "2 error: admin.listen: everybody could knock there | write the address too, such as \"127.0.0.1:8443\""),
+        (format!("[admin]\nlisten = \"192.0.2.1:8443\"\n{token}"), "2 error: admin.listen 192.0.2.1:8443 would show tokens to whoever is on the way | write admin.certificate and admin.key, or \"127.0.0.1:8443\""),
+        (format!("[admin]\nlisten = \"192.0.2.1:8443\"\n{token}"), "2 error: no browser may call admin.listen 192.0.2.1:8443 by any name | write admin.names"),
+        (format!("[admin]\nlisten = \"127.0.0.1:0\"\nclient-trust = [\"ca.pem\"]\n{token}"), "3 error: admin.client-trust asks for certificates over TLS | write admin.certificate"),
+        (format!("[admin]\nlisten = \"127.0.0.1:0\"\nkey = \"a.key\"\n{token}"), "3 error: admin.certificate and admin.key belong together | write both"),
+        (format!("[admin]\nlisten = \"127.0.0.1:0\"\n{token}{token}"), "7 error: two tokens are called \"anna\""),
+        ("[[admin.token]]\nname = \"anna\"\nsha256 = \"secret\"\n".to_owned(), "3 error: admin.token.sha256: \"secret\" is no SHA-256 in hex | write what `rpd token` prints"),
+        ("[[admin.token]]\nname = \"anna\"\nrole = \"root\"\n".to_owned(), "admin.token.role: unknown variant"),
         ("[admin]\nsocket-mode = \"0666\"\n".to_owned(), "2 warning: everybody on this machine may change the lists"),
         ("[metrics]\nlisten = 9464\n".to_owned(), "2 error: metrics.listen: everybody could read the figures | write the address too, such as \"127.0.0.1:9464\""),
         ("[admin]\nsocket-group = \"no-such-group\"\n".to_owned(), "2 error: this machine has no group \"no-such-group\""),
@@ -458,6 +468,7 @@ fn every_key_is_described() {
         "[guard]\n@",
         "[[guard.network]]\n@",
         "[admin]\n@",
+        "[[admin.token]]\n@",
         "[metrics]\n@",
         "[limits]\n@",
         "[limits.idle]\n@",
@@ -472,6 +483,7 @@ fn every_key_is_described() {
                 || text.contains(&format!("`[[{key}]]`"))
                 || text.contains(&format!("`[[tls.{key}]]`"))
                 || text.contains(&format!("`[[guard.{key}]]`"))
+                || text.contains(&format!("`[[admin.{key}]]`"))
                 || text.contains(&format!("`[tls.{key}]`"))
                 || text.contains(&format!("`{key}."));
             assert!(described, "{key} of {table:?} is not in docs/CONFIG.md");

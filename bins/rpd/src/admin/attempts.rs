@@ -37,12 +37,14 @@ impl Attempts {
     pub(super) fn failed(&self, source: IpAddr, now: Instant) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, failed| now.saturating_duration_since(failed.last) < FORGOTTEN);
+        let source = key(source);
         if all.len() >= MOST
+            && !all.contains_key(&source)
             && let Some(oldest) = all.iter().min_by_key(|(_, failed)| failed.last).map(|(key, _)| *key)
         {
             all.remove(&oldest);
         }
-        let failed = all.entry(key(source)).or_insert(Failed { times: 0, last: now });
+        let failed = all.entry(source).or_insert(Failed { times: 0, last: now });
         *failed = Failed { times: failed.times.saturating_add(1), last: now };
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, Write},
+    net::IpAddr,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -21,6 +22,9 @@ pub(super) struct Audit(Option<PathBuf>);
 #[derive(Serialize)]
 pub(super) struct Done<'a> {
     pub(super) actor: &'a str,
+    /// Where from; nowhere through the socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<IpAddr>,
     pub(super) action: &'static str,
     pub(super) network: String,
     pub(super) before: Option<Listing>,

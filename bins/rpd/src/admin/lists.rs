@@ -304,6 +304,7 @@ impl Desk {
 fn record<'a>(peer: &'a Peer, action: Action, network: Network, change: &Change) -> Done<'a> {
     Done {
         actor: &peer.name,
+        source: peer.address,
         action: action.as_str(),
         network: network.to_string(),
         before: listing(change.before.as_ref()),

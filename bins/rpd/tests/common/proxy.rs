@@ -43,6 +43,14 @@ impl Proxy {
         found.unwrap_or_else(|| panic!("the configuration has no listen.{kind}")).address
     }
 
+    /// Where it is administered over TCP.
+    ///
+    /// # Panics
+    /// The configuration has no `admin.listen`.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.0.as_ref().expect("it runs").admin_addresses()[0]
+    }
+
     /// By which it is changed while it runs.
     pub fn control(&self) -> &Arc<Control> {
         self.0.as_ref().expect("it runs").control()
