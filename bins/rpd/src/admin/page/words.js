@@ -81,6 +81,7 @@ const REASONS = {
   "certificate": "Certificate missing or another's",
   "refused": "Refused by the service",
   "source-limit": "Too many connections of one source",
+  "host-limit": "Too many connections to this host",
   "proxy-header": "PROXY header missing",
   "blocked": "Shut out meanwhile",
   "stun": "STUN or TURN, not for this port",
