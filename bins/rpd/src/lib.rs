@@ -37,6 +37,8 @@ mod stream;
 mod systemd;
 pub mod tls;
 
+pub use session::explain;
+
 /// What the README shows is true.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -1,6 +1,6 @@
 //! The four protocols, and which of them a listener speaks over what.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use rp_route::leg::Transport;
 use serde::Deserialize;
@@ -158,6 +158,17 @@ impl ListenerKind {
             Self::Only(kind) => Some(kind.protocol),
             Self::Any => None,
         }
+    }
+}
+
+impl FromStr for ListenerKind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::all().find(|kind| kind.as_str() == word).ok_or_else(|| {
+            let words: Vec<&str> = Self::all().map(Self::as_str).collect();
+            format!("no listener is called {word:?}; write one of {}", words.join(", "))
+        })
     }
 }
 

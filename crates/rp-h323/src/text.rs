@@ -81,8 +81,7 @@ impl<'a> Text<'a> {
     }
 
     /// The octets as they came.
-    #[cfg(feature = "messages")]
-    pub(crate) fn octets(&self) -> &'a [u8] {
+    pub fn octets(&self) -> &'a [u8] {
         self.octets
     }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod attempts;
 mod audit;
+mod explain;
 mod exposed;
 mod lists;
 mod page;
@@ -265,7 +266,10 @@ async fn serve(
 fn routes(desk: &Arc<Desk>) -> Router {
     let group =
         |role, paths: Router<Arc<Desk>>| paths.route_layer(middleware::from_fn_with_state(role, role::check));
-    let read = Router::new().route("/lists", get(lists::list)).route("/requests/top", get(requests::top));
+    let read = Router::new()
+        .route("/lists", get(lists::list))
+        .route("/requests/top", get(requests::top))
+        .route("/explain", post(explain::explain));
     let operate = Router::new()
         .route("/lists", post(lists::put))
         .route("/lists/bulk", post(lists::bulk))

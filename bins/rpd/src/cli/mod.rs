@@ -4,6 +4,7 @@ mod cert;
 mod check;
 mod client;
 pub mod demo;
+mod explain;
 mod guard;
 mod init;
 mod man;
@@ -28,6 +29,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Explain(explain::Explain),
     Demo(demo::Demo),
     Init(init::Init),
     Cert(cert::Cert),
@@ -44,6 +46,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
+            Command::Explain(explain) => explain.run(),
             Command::Demo(demo) => demo.run(),
             Command::Init(init) => init.run(),
             Command::Cert(cert) => cert.run(),

@@ -54,14 +54,18 @@ pub struct Elsewhere {
 }
 
 impl Urls {
+    /// An entry of the matcher as it is written.
+    pub fn prefix(&self, entry: usize) -> &str {
+        self.entries.get(entry).map_or("", |entry| entry.prefix.as_str())
+    }
+
     /// Why no entry allows this path, for the log.
     pub fn why_not(&self, path: &[u8]) -> String {
-        let entry = |at: usize| self.entries.get(at).map_or("", |entry| entry.prefix.as_str());
         match self.matcher.nearest(path) {
             Some(Nearest::ClosingSlash(at)) => {
-                format!("the entry {:?} ends in /, so it allows no further /", entry(at))
+                format!("the entry {:?} ends in /, so it allows no further /", self.prefix(at))
             }
-            Some(Nearest::Head(at)) => format!("the nearest entry is {:?}", entry(at)),
+            Some(Nearest::Head(at)) => format!("the nearest entry is {:?}", self.prefix(at)),
             None => "urls is empty".to_owned(),
         }
     }

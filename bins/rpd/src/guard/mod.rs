@@ -8,13 +8,15 @@ mod summary;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use arc_swap::ArcSwap;
-use rp_guard::{Admission, Connect, Event, Guard, Network, Seeds, Targets, Verdict};
+use rp_guard::{
+    Admission, Connect, Entry, Event, Filter, Guard, Kind, Mode, Network, Seeds, Targets, Verdict,
+};
 
 pub use listing::{KindWord, Listing, OriginWord, event_words, time_text};
 pub use registry::{Living, Registry};
@@ -24,6 +26,7 @@ use crate::{
     cancel::{Cancel, Request},
     config,
     outcome::{Facts, Reason, Record, Refusal},
+    protocol::Protocol,
     store::Unsaved,
 };
 
@@ -66,6 +69,13 @@ pub enum Closed {
     Blocked,
     /// Its source has as many as it may have.
     TooMany,
+}
+
+/// Whether a refusal can count at all: nothing does that a healthy client could have caused.
+pub fn speaks_against(facts: &Facts, refusal: &Refusal) -> bool {
+    // Browsers open connections to spare.
+    let spare = refusal.reason == Reason::Silent && facts.protocol == Some(Protocol::Http);
+    refusal.suspicious && !spare
 }
 
 impl Gate {
@@ -153,15 +163,23 @@ impl Gate {
 
     fn counts(&self, facts: &Facts, record: &Record, refusal: &Refusal, now: Instant) -> bool {
         match refusal.reason {
-            _ if !refusal.suspicious => false,
-            // Browsers open connections to spare.
-            Reason::Silent => facts.protocol != Some(crate::protocol::Protocol::Http),
+            _ if !speaks_against(facts, refusal) => false,
             Reason::TargetUnreachable => record.target.is_some_and(|target| {
                 let key = self.guard.key(facts.source.ip());
                 self.rules.load().targets.report(target, key, Connect::Failed, now)
             }),
             _ => true,
         }
+    }
+
+    /// The entry of the lists that holds for this source: whether it is let in whatever it does, or shut out.
+    pub fn listed(&self, source: IpAddr) -> Option<Entry> {
+        let filter = Filter { covering: Some(source), ..Filter::default() };
+        let mut entries = self.guard.entries(&filter, Instant::now());
+        let observes = self.rules.load().config.policy.mode == Mode::Observe;
+        entries.retain(|entry| entry.kind == Kind::Allow || !observes);
+        let allowed = entries.iter().position(|entry| entry.kind == Kind::Allow);
+        (!entries.is_empty()).then(|| entries.swap_remove(allowed.unwrap_or(0)))
     }
 
     /// An administrator has blocked `network`: that reaches living connections, too.

@@ -126,11 +126,7 @@ impl Head {
                 match decided(&self.octets) {
                     Ok(()) => return Ok(()),
                     Err(_) if self.octets.len() >= largest => {
-                        return Err(Refusal::because(
-                            Reason::TooLarge,
-                            format_args!("more than {largest} octets"),
-                        )
-                        .into());
+                        return Err(too_large(largest).into());
                     }
                     Err(more) => ask_at = self.octets.len() + step(framing, self.octets.len(), more),
                 }
@@ -163,6 +159,11 @@ impl Head {
             Ok(Ok(_)) => Ok(()),
         }
     }
+}
+
+/// What is made of octets from which nothing can be decided, however many come.
+pub(super) fn too_large(largest: usize) -> Refusal {
+    Refusal::because(Reason::TooLarge, format_args!("more than {largest} octets"))
 }
 
 /// After how many more octets to ask again.

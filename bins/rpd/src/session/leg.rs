@@ -26,13 +26,20 @@ pub(super) fn choose<'a>(
 ) -> Result<(&'a Arc<Destination>, Leg), Refusal> {
     let Some(destination) = destination else { return Err(unknown(case, protocol)) };
     let host = &destination.host;
+    case.found(host);
     let label = case.record.host.get_or_insert_default();
     label.clear();
     label.push_str(host.label());
     let not_forwarded = || Refusal::because(Reason::NotForwarded, format_args!("host in line {}", host.line));
     let service = host.services[protocol].as_ref().ok_or_else(not_forwarded)?;
     let source = case.facts.source.ip();
-    if service.networks.as_ref().is_some_and(|networks| !networks.contains(source)) {
+    let allowed = service.networks.as_ref().is_none_or(|networks| networks.contains(source));
+    case.asked("networks", allowed, || match (&service.networks, allowed) {
+        (None, _) => "every source may use it".to_owned(),
+        (Some(_), true) => format!("{source} is among them"),
+        (Some(_), false) => format!("{source} is not among them"),
+    });
+    if !allowed {
         let detail = format!("{source} is not in {protocol}.networks of the host in line {}", host.line);
         return Err(Refusal::because(Reason::NetworkNotAllowed, detail));
     }
@@ -66,6 +73,10 @@ pub(super) fn by_certificate(
     destination: &Destination,
     proven: Result<String, String>,
 ) -> Result<(Leg, Option<String>), Refusal> {
+    case.asked("check-certificate", proven.is_ok(), || match &proven {
+        Ok(name) => format!("the client has proven to be {name:?}"),
+        Err(why) => why.clone(),
+    });
     let ports = destination.host.services[protocol].as_ref().map(|service| service.ports).unwrap_or_default();
     let (leg, name) = match (proven, ports.tls, ports.tcp) {
         (Ok(name), Some(port), _) => {

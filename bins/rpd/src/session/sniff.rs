@@ -26,15 +26,21 @@ pub(super) async fn protocol(session: &Session, mut head: Head) -> Result<(Proto
         Sniffed::Spoken(_) | Sniffed::Stun | Sniffed::Nothing => Ok(()),
     };
     head.fill(Framing::Lines, LARGEST, deadlines, &session.cancel, undecided).await?;
-    let refusal = match sniff(&head.octets) {
-        Sniffed::Spoken(protocol) => return Ok((protocol, head)),
-        Sniffed::Stun => Refusal::new(Reason::Stun),
-        Sniffed::Nothing | Sniffed::Unfinished(_) => {
-            Refusal::because(Reason::Malformed, "none of H.323, SIP, LDAP, HTTP and TLS")
+    match sniff(&head.octets) {
+        Sniffed::Spoken(protocol) => Ok((protocol, head)),
+        nothing => {
+            close::with_answer(head.stream, &[]).await;
+            Err(not_spoken(nothing).into())
         }
-    };
-    close::with_answer(head.stream, &[]).await;
-    Err(refusal.into())
+    }
+}
+
+/// Why octets that tell no protocol are refused.
+pub(super) fn not_spoken(sniffed: Sniffed) -> Refusal {
+    match sniffed {
+        Sniffed::Stun => Refusal::new(Reason::Stun),
+        _ => Refusal::because(Reason::Malformed, "none of H.323, SIP, LDAP, HTTP and TLS"),
+    }
 }
 
 /// Whether somebody looks for a STUN or TURN server (RFC 8489 5): requests of all methods that exist begin with a zero

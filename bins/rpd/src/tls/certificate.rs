@@ -26,23 +26,26 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
         return read_folder(path);
     }
     let text = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let all = all.map_err(|e| format!("{}: {}", path.display(), pem_fault(&e)))?;
-    if all.is_empty() {
-        return Err(format!(
+    match parse_certificates(&text) {
+        Ok(all) if all.is_empty() => Err(format!(
             "{} holds no certificate; write the path of a PEM file (-----BEGIN CERTIFICATE-----)",
             path.display()
-        ));
+        )),
+        all => all.map_err(|e| format!("{}: {e}", path.display())),
     }
-    if let Some(bad) = all.iter().position(|der| X509Certificate::from_der(der).is_err()) {
-        return Err(format!(
-            "{}: certificate {} of {} cannot be read as X.509",
-            path.display(),
-            bad + 1,
-            all.len()
-        ));
+}
+
+/// The certificates of a text in PEM; none if it holds none.
+///
+/// # Errors
+/// What is wrong, as a sentence for the administrator.
+pub fn parse_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let all = all.map_err(|e| pem_fault(&e))?;
+    match all.iter().position(|der| X509Certificate::from_der(der).is_err()) {
+        Some(bad) => Err(format!("certificate {} of {} cannot be read as X.509", bad + 1, all.len())),
+        None => Ok(all),
     }
-    Ok(all)
 }
 
 fn read_folder(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -24,7 +24,8 @@ use rustls::{
 
 pub use certificate::{
     TrustList, Validity, addresses, client_name, common_name, covers, fingerprint, is_self_issued,
-    names as certificate_names, open_file_warning, read_certificates, read_key, slow_key_warning, subject,
+    names as certificate_names, open_file_warning, parse_certificates, read_certificates, read_key,
+    slow_key_warning, subject,
 };
 pub use target::accept_any;
 

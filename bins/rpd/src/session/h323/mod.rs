@@ -1,5 +1,6 @@
 //! H.323: the gatekeeper identifier of the first GRQ or RRQ, or the domain called by the first Setup, names the host.
 
+pub(super) mod explain;
 mod follow;
 
 use std::{sync::Arc, time::Duration};

@@ -20,7 +20,7 @@ use crate::{
 pub(super) struct Own {
     status: u16,
     /// Why it is not let through; none: there is nothing wrong with it.
-    refusal: Option<Refusal>,
+    pub(super) refusal: Option<Refusal>,
     field: Option<(&'static str, String)>,
     /// The connection may go on with the next request.
     stays: bool,
@@ -58,7 +58,18 @@ impl Own {
         Self { status: 308, refusal: None, field: Some(("Location", location)), stays: true }
     }
 
-    fn write(&self, request: &Request<'_>, close: bool) -> Vec<u8> {
+    /// How much body of the request is to be dropped before the next one; none: the connection ends.
+    pub(super) fn body_to_drop(&self, request: &Request<'_>) -> Option<u64> {
+        // A client that waits to be told so may, or may not, send the body that it has announced.
+        let body = match request.framing {
+            Framing::None => Some(0),
+            Framing::Length(length) if !request.expects_continue() => Some(length),
+            Framing::Length(_) | Framing::Chunked => None,
+        };
+        body.filter(|body| *body <= DRAINED_AT_MOST && self.stays && request.keeps_alive())
+    }
+
+    pub(super) fn write(&self, request: &Request<'_>, close: bool) -> Vec<u8> {
         let field = self.field.as_ref().map(|(name, value)| (*name, [value.as_bytes()]));
         let fields = field.as_ref().map(|(name, value)| (*name, &value[..]));
         let client = forward::Client { version: request.version, close };
@@ -77,15 +88,8 @@ pub(super) async fn answer(
     own: Own,
 ) -> Result<Head, End> {
     session.record.status = Some(own.status);
-    // A client that waits to be told so may, or may not, send the body that it has announced.
-    let body = match request.framing {
-        Framing::None => Some(0),
-        Framing::Length(length) if !request.expects_continue() => Some(length),
-        Framing::Length(_) | Framing::Chunked => None,
-    };
-    let body = body.filter(|body| *body <= DRAINED_AT_MOST);
-    let stays = own.stays && request.keeps_alive() && session.cancel.request() == cancel::Request::None;
-    let Some(body) = body.filter(|_| stays) else {
+    let goes_on = session.cancel.request() == cancel::Request::None;
+    let Some(body) = own.body_to_drop(request).filter(|_| goes_on) else {
         let answer = own.write(request, true);
         close::with_answer(head.stream, &answer).await;
         return Err(match own.refusal {
@@ -109,18 +113,17 @@ pub(super) async fn refuse_invalid(
     first: &[u8],
     invalid: &Invalid,
 ) -> End {
-    if sniff::is_stun(first) {
-        close::with_answer(head.stream, &[]).await;
-        return Refusal::new(Reason::Stun).into();
-    }
-    session.record.status = Some(invalid.status());
     let (answer, refusal) = last_words(first, invalid);
+    session.record.status = (!answer.is_empty()).then(|| invalid.status());
     close::with_answer(head.stream, &answer).await;
     refusal.into()
 }
 
 /// What is said of octets that are no request, to the client and to the log.
 pub(super) fn last_words(octets: &[u8], invalid: &Invalid) -> (Vec<u8>, Refusal) {
+    if sniff::is_stun(octets) {
+        return (Vec::new(), Refusal::new(Reason::Stun));
+    }
     let reason = match (invalid.reason, invalid.status()) {
         (rp_http::Reason::HostMissing, _) => Reason::NoName,
         (_, 414 | 431) => Reason::TooLarge,

@@ -2,6 +2,7 @@
 
 mod answer;
 mod exchange;
+pub(super) mod explain;
 mod flow;
 mod legs;
 mod pace;

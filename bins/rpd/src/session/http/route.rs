@@ -40,26 +40,32 @@ pub(super) fn route(case: &mut Case<'_>, request: &Head<'_>) -> Result<Way, Own>
     let not_found = |refusal| Own::closing(404, refusal);
     let (destination, leg) = leg::choose(case, Protocol::Http, found).map_err(not_found)?;
     let http = &destination.host.http;
+    if encoded_slash {
+        case.asked("encoded-slash", http.encoded_slash, || "there is a %2f in the path".to_owned());
+    }
     if encoded_slash && !http.encoded_slash {
         let detail = "%2f in the path; http.encoded-slash is \"reject\"";
         return Err(Own::closing(400, Refusal::because(Reason::Malformed, detail)));
     }
-    allowed_method(http, request)?;
-    let elsewhere = match &http.urls {
+    allowed_method(case, http, request)?;
+    let entry = http.urls.as_ref().map(|urls| (urls, urls.matcher.lookup(path, query)));
+    let elsewhere = match entry {
         None => None,
-        Some(urls) => match urls.matcher.lookup(path, query) {
-            Some(entry) => destination.elsewhere(entry),
-            None if redirects(http, incoming) => None,
-            None => {
-                let refusal = Refusal::because(Reason::UrlNotAllowed, urls.why_not(path));
-                return Err(Own::staying(403, refusal));
-            }
-        },
+        Some((urls, Some(entry))) => {
+            case.asked("urls", true, || format!("the entry {:?} allows it", urls.prefix(entry)));
+            destination.elsewhere(entry)
+        }
+        Some((_, None)) if redirects(http, incoming) => None,
+        Some((urls, None)) => {
+            case.asked("urls", false, || urls.why_not(path));
+            return Err(Own::staying(403, Refusal::because(Reason::UrlNotAllowed, urls.why_not(path))));
+        }
     };
     if elsewhere.is_none() && redirects(http, incoming) {
+        case.asked("redirect", true, || "the client came in clear".to_owned());
         return Err(Own::redirect(request, http.redirect.and_then(|redirect| redirect.port)));
     }
-    allowed_body(http, request)?;
+    allowed_body(case, http, request)?;
     let (destination, leg) = match elsewhere {
         None => (destination, leg),
         Some(_) => leg::choose(case, Protocol::Http, elsewhere).map_err(not_found)?,
@@ -76,11 +82,12 @@ pub(super) fn scheme(incoming: Transport) -> Scheme {
 }
 
 /// One certificate for both names is no excuse: networks and targets belong to the host (RFC 9110 15.5.20).
-fn misdirected(case: &Case<'_>, found: Option<&Arc<Destination>>) -> Result<(), Own> {
+fn misdirected(case: &mut Case<'_>, found: Option<&Arc<Destination>>) -> Result<(), Own> {
     let sni = case.record.tls.as_ref().and_then(|tls| tls.sni.as_deref());
     match (sni.and_then(|sni| case.state.table(Protocol::Http).lookup(sni)), found) {
         (Some(named), Some(asked)) if !Arc::ptr_eq(named, asked) => {
             let detail = format!("SNI names {}, Host names {}", named.host.label(), asked.host.label());
+            case.asked("server-name", false, || detail.clone());
             Err(Own::closing(421, Refusal::because(Reason::Misdirected, detail)))
         }
         _ => Ok(()),
@@ -91,9 +98,11 @@ fn redirects(http: &Http, incoming: Transport) -> bool {
     http.redirect.is_some() && incoming == Transport::Tcp
 }
 
-fn allowed_method(http: &Http, request: &Head<'_>) -> Result<(), Own> {
+fn allowed_method(case: &mut Case<'_>, http: &Http, request: &Head<'_>) -> Result<(), Own> {
     let Some(methods) = &http.methods else { return Ok(()) };
-    if methods.iter().any(|method| method.as_bytes() == request.method) {
+    let allowed = methods.iter().any(|method| method.as_bytes() == request.method);
+    case.asked("methods", allowed, || methods.join(", "));
+    if allowed {
         return Ok(());
     }
     let refusal = Refusal::because(Reason::MethodNotAllowed, "not in http.methods of the host");
@@ -101,10 +110,11 @@ fn allowed_method(http: &Http, request: &Head<'_>) -> Result<(), Own> {
 }
 
 /// A body whose length is not told is measured on its way.
-fn allowed_body(http: &Http, request: &Head<'_>) -> Result<(), Own> {
+fn allowed_body(case: &mut Case<'_>, http: &Http, request: &Head<'_>) -> Result<(), Own> {
     match (http.max_body, request.framing) {
         (Some(most), Framing::Length(length)) if length > most => {
             let detail = format!("a body of {length} octets, http.max-body is {most}");
+            case.asked("max-body", false, || detail.clone());
             Err(Own::closing(413, Refusal::because(Reason::TooLarge, detail).not_counted()))
         }
         _ => Ok(()),

@@ -3,6 +3,7 @@
 //! Until then the connection is unrouted, and answered here: healthy clients search or bind anonymously before
 //! they bind by name.
 
+pub(super) mod explain;
 mod follow;
 
 use std::{sync::Arc, time::Instant};
@@ -238,7 +239,9 @@ fn decide_bind(case: &mut Case<'_>, bind: &Bind<'_>) -> Step {
     let mut buffer = [0; MAX_DOMAIN];
     let domain = bind.domain.text(&mut buffer);
     case.record.name = domain.map(str::to_owned);
-    if case.state.config.ldap_requires_tls && case.incoming() == Transport::Tcp {
+    let in_clear = case.state.config.ldap_requires_tls && case.incoming() == Transport::Tcp;
+    if in_clear {
+        case.asked("require-tls", false, || "a bind in clear is not taken".to_owned());
         return Step::Answer(Answer::plain(ResultCode::CONFIDENTIALITY_REQUIRED, "StartTLS first"));
     }
     let sasl = matches!(bind.auth, Auth::Sasl { .. });

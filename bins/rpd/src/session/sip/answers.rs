@@ -9,6 +9,7 @@ use super::{Switch, legs::REFUSALS};
 use crate::{
     outcome::{Observation, Reason, Record, Refusal},
     session::Session,
+    state::State,
 };
 
 /// Why a request does not go on, and what is known of it.
@@ -33,23 +34,18 @@ impl Switch {
 
     /// Refuses a message behind which nothing can be told apart, or that nobody may send.
     pub(super) fn refuse_stream(&mut self, session: &mut Session, octets: &[u8], invalid: Invalid) {
-        let reason = match invalid.reason {
-            SipReason::HeadTooLarge | SipReason::BodyTooLarge => Reason::TooLarge,
-            _ => Reason::Malformed,
-        };
+        let refusal = refusal_of(invalid);
         if let Some(status) = invalid.status() {
-            self.answer(session, octets, status, reason);
+            self.answer(session, octets, status, refusal.reason);
         }
-        self.ending = Some(Box::new(Refusal::because(reason, invalid).into()));
+        self.ending = Some(Box::new(refusal.into()));
     }
 
     /// Puts an answer into the line, if the request has what an answer repeats.
     fn answer(&mut self, session: &Session, octets: &[u8], status: Status, reason: Reason) {
-        let Some(answer) = Answer::to(octets) else { return };
         let retry_after = matches!(reason, Reason::TargetUnreachable | Reason::HostLimit)
             .then(|| self.retry_after(session));
-        let tag = tag(session, answer.branch());
-        answer.write(status, tag, retry_after, &mut |slice: &[u8]| self.answers.extend_from_slice(slice));
+        write_answer(&session.state(), octets, status, retry_after, &mut self.answers);
     }
 
     /// Says what is in the line, if the phone stands between two messages; whether there was anything.
@@ -91,6 +87,28 @@ impl Switch {
     }
 }
 
+/// The answer to a request, if it has what an answer repeats.
+pub(super) fn write_answer(
+    state: &State,
+    octets: &[u8],
+    status: Status,
+    retry_after: Option<u32>,
+    to: &mut Vec<u8>,
+) {
+    let Some(answer) = Answer::to(octets) else { return };
+    let tag = tag(state, answer.branch());
+    answer.write(status, tag, retry_after, &mut |slice: &[u8]| to.extend_from_slice(slice));
+}
+
+/// Why a message is refused behind which nothing can be told apart.
+pub(super) fn refusal_of(invalid: Invalid) -> Refusal {
+    let reason = match invalid.reason {
+        SipReason::HeadTooLarge | SipReason::BodyTooLarge => Reason::TooLarge,
+        _ => Reason::Malformed,
+    };
+    Refusal::because(reason, invalid)
+}
+
 /// Tells of something that is not about the request by which the connection was routed.
 pub(super) fn observe(session: &Session, about: &Record, observation: &Observation) {
     session.observer.observe(&session.facts, about, observation);
@@ -102,10 +120,10 @@ pub(super) fn refused(status: Status, method: &str) -> Refusal {
 }
 
 /// The connection's record, with what this request says of itself.
-pub(super) fn about(session: &Session, request: &Request<'_>) -> Record {
+pub(super) fn about(connection: &Record, request: &Request<'_>) -> Record {
     Record {
-        tls: session.record.tls.clone(),
-        key_after: session.record.key_after,
+        tls: connection.tls.clone(),
+        key_after: connection.key_after,
         name: request.from.ok().map(|from| from.domain().to_owned()),
         request: Some(describe(request)),
         ..Record::default()
@@ -148,15 +166,15 @@ const SHORT: usize = 64;
 /// Whether this is the tag that our refusals give to To: then an ACK ends a refusal of ours.
 pub(super) fn is_own_tag(session: &Session, request: &Request<'_>) -> bool {
     let (Ok(To { tag: Some(found), .. }), Ok(branch)) = (request.to, request.branch) else { return false };
-    found == Token::new(tag(session, branch)).as_bytes()
+    found == Token::new(tag(&session.state(), branch)).as_bytes()
 }
 
-fn tag(session: &Session, branch: Option<&[u8]>) -> u64 {
-    session.state().random.hash_one(branch)
+fn tag(state: &State, branch: Option<&[u8]>) -> u64 {
+    state.random.hash_one(branch)
 }
 
 /// One answer for "unknown", "not allowed here" and "no port": it tells nobody which names exist.
-fn status(reason: Reason) -> Status {
+pub(super) fn status(reason: Reason) -> Status {
     match reason {
         Reason::Certificate => Status::FORBIDDEN,
         Reason::TargetUnreachable | Reason::SourceLimit | Reason::HostLimit => Status::SERVICE_UNAVAILABLE,

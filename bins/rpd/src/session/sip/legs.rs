@@ -103,7 +103,7 @@ impl Switch {
         if self.legs.is_empty() && found.is_some() {
             session.key_found();
         }
-        let mut about = about(session, request);
+        let mut about = about(&session.record, request);
         let way = session.decide_about(&mut about, |case| route(case, request, found));
         let too_many = || {
             let detail = format_args!("more than {LEGS} hosts on one connection");
@@ -165,7 +165,7 @@ impl Switch {
         // Most phones have one, and a vector that grows by itself begins with room for four.
         self.legs.reserve_exact(1);
         self.legs.push(Leg {
-            peer: Peer::new(stream, limits(session)),
+            peer: Peer::new(stream, limits(&session.state())),
             destination: dial.destination.clone(),
             domain: dial.domain.take(),
             token: Token::new(token),

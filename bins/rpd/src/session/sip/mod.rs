@@ -10,6 +10,7 @@
 mod answers;
 mod clocks;
 mod down;
+pub(super) mod explain;
 mod legs;
 mod peer;
 mod place;
@@ -32,6 +33,7 @@ use crate::{
     cancel::Request,
     outcome::{Cause, End, Reason, Refusal},
     scratch,
+    state::State,
     stream::Stream,
 };
 use answers::No;
@@ -101,7 +103,7 @@ impl Switch {
     fn new(session: &Session, head: Head) -> Self {
         let addresses = addresses(session, head.stream.transport());
         let heard = !head.octets.is_empty();
-        let mut phone = Peer::new(head.stream, limits(session));
+        let mut phone = Peer::new(head.stream, limits(&session.state()));
         phone.kept = head.octets;
         Self {
             phone,
@@ -346,8 +348,7 @@ fn addresses(session: &Session, kind: Transport) -> Box<[String]> {
     public.into_iter().chain([SocketAddr::new(local.ip(), local.port()).to_string()]).collect()
 }
 
-fn limits(session: &Session) -> Limits {
-    let state = session.state();
+fn limits(state: &State) -> Limits {
     let limits = &state.config.limits;
     Limits { head: limits.sip_head.0, body: limits.sip_body.0 }
 }

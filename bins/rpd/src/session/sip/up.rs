@@ -107,7 +107,7 @@ impl Switch {
             return Way::Nowhere;
         }
         if let Err(invalid) = sound(request) {
-            session.record.request = about(session, request).request;
+            session.record.request = about(&session.record, request).request;
             self.refuse_stream(session, request.octets(), invalid);
             return Way::Nowhere;
         }
@@ -134,7 +134,7 @@ impl Switch {
     fn pass_request(&mut self, session: &mut Session, request: &Request<'_>, leg: usize) -> Way {
         if let Some(why) = self.legs[leg].objection(request) {
             let refusal = Refusal::because(Reason::Certificate, why);
-            self.refuse(session, request, No { refusal, about: about(session, request) });
+            self.refuse(session, request, No { refusal, about: about(&session.record, request) });
             return Way::Nowhere;
         }
         match self.verdicts.asked(session, request, leg_number(leg)) {
@@ -149,8 +149,7 @@ impl Switch {
     /// Only who has a leg can be answering.
     fn response(&mut self, session: &mut Session, response: &Response<'_>) -> Way {
         if self.legs.is_empty() {
-            self.ending =
-                Some(Box::new(Refusal::because(Reason::Malformed, "the first message is a response").into()));
+            self.ending = Some(Box::new(unasked().into()));
             return Way::Nowhere;
         }
         let asked = self.verdicts.leg_of(session, response).map(usize::from);
@@ -189,6 +188,11 @@ impl Switch {
             leg.peer.send(iter::once(&b"\r\n\r\n"[..]), cx);
         }
     }
+}
+
+/// Nobody has asked a phone anything that it could answer in its first message.
+pub(super) fn unasked() -> Refusal {
+    Refusal::because(Reason::Malformed, "the first message is a response")
 }
 
 /// For a head that the follower has taken: the limits that hold by now may be others.

@@ -1,0 +1,54 @@
+//! The decision about a first request, step by step, without a connection.
+
+use rp_http::{Error, extract, head::MAX_HEAD};
+
+use super::{answer, note, route};
+use crate::session::{
+    case::Case,
+    explain::{AnswerTold, KeyTold, Told, Verdict},
+    head,
+};
+
+/// What becomes of these octets, the first of a connection.
+pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
+    let key = match extract(octets) {
+        Ok(key) => key,
+        Err(Error::Invalid(invalid)) => {
+            let (answer, refusal) = answer::last_words(octets, &invalid);
+            return match answer[..] {
+                [] => Told::silently(refusal),
+                _ => Told::new(Verdict::Refused(refusal, told(&answer))),
+            };
+        }
+        Err(Error::Incomplete(_)) if octets.len() >= MAX_HEAD => {
+            return Told::silently(head::too_large(MAX_HEAD));
+        }
+        Err(Error::Incomplete(more)) => return Told::new(Verdict::Incomplete(more)),
+    };
+    note(case.record, &key, 1);
+    let host = key.head.host.name();
+    let name = String::from_utf8_lossy(host).into_owned();
+    let verdict = match route::route(case, &key.head) {
+        Ok(way) => Verdict::Forwarded(way.destination, way.leg),
+        Err(own) => {
+            let answer = told(&own.write(&key.head, own.body_to_drop(&key.head).is_none()));
+            match own.refusal {
+                Some(refusal) => Verdict::Refused(refusal, answer),
+                None => Verdict::Answered(answer),
+            }
+        }
+    };
+    Told { key: Some(KeyTold::new("Host", Some(name), octets, host)), ..Told::new(verdict) }
+}
+
+/// The status, and where it sends the client.
+fn told(answer: &[u8]) -> AnswerTold {
+    let text = String::from_utf8_lossy(answer);
+    let mut lines = text.lines();
+    let mut words = lines.next().unwrap_or_default().to_owned();
+    for line in lines.filter(|line| line.starts_with("Location: ") || line.starts_with("Allow: ")) {
+        words.push_str(", ");
+        words.push_str(line);
+    }
+    AnswerTold::new(answer, words)
+}
