@@ -11,7 +11,10 @@ use std::{
 };
 
 use rp_guard::{Kind, Mode};
-use rp_route::leg::{Leg, Ports, Transport};
+use rp_route::{
+    leg::{Leg, Ports, Transport},
+    name::Name,
+};
 use rustls_pki_types::CertificateDer;
 
 pub use told::{AnswerTold, Asked, Explanation, HostTold, KeyTold, LegTold, RefusalTold, Word};
@@ -382,7 +385,7 @@ fn known_names(state: &State, protocol: Option<Protocol>, refusal: &Refusal) -> 
     }
     let serves = |host: &&Arc<Host>| host.services[protocol].is_some();
     let hosts = state.config.hosts.iter().filter(serves);
-    let names: Vec<&str> = hosts.flat_map(|host| &host.names).map(|name| name.as_str()).collect();
+    let names: Vec<&str> = hosts.flat_map(|host| &host.names).map(Name::as_str).collect();
     let (shown, more) = names.split_at(names.len().min(NAMES));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     Some(match shown {
