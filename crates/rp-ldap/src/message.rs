@@ -265,14 +265,17 @@ impl fmt::Display for Key<'_> {
             Request::Extended { oid } => write!(f, "extended request {}", Escaped(oid))?,
             Request::Other(tag) => write!(f, "operation {:02x}", tag.0)?,
         }
-        write!(f, " (message {})", self.message_id)
+        f.write_str(" (message ")?;
+        self.message_id.fmt(f)?;
+        f.write_str(")")
     }
 }
 
 /// For logs: what is not printable is escaped, and long names are cut.
 impl fmt::Display for Bind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bind as {}", Escaped(self.name))?;
+        f.write_str("bind as ")?;
+        Escaped(self.name).fmt(f)?;
         match self.auth {
             Auth::Simple { empty_password: false } => f.write_str(" with a password"),
             Auth::Simple { empty_password: true } => f.write_str(" without a password"),
@@ -288,12 +291,11 @@ struct Escaped<'a>(&'a [u8]);
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 256;
-        match self.0.split_at_checked(LONGEST) {
-            Some((start, rest)) if !rest.is_empty() => {
-                write!(f, "\"{}\" and {} octets more", start.escape_ascii(), rest.len())
-            }
-            _ => write!(f, "\"{}\"", self.0.escape_ascii()),
-        }
+        let (start, rest) = self.0.split_at_checked(LONGEST).unwrap_or((self.0, &[]));
+        f.write_str("\"")?;
+        start.escape_ascii().fmt(f)?;
+        f.write_str("\"")?;
+        if rest.is_empty() { Ok(()) } else { write!(f, " and {} octets more", rest.len()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What passes on an LDAP connection that has its directory: binds are judged like the first one, and the
 //! directory's answers to them tell whom it refuses.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use rp_ldap::{
     Auth, Bind, BindAnswer, ClientFollower, ClientStep, Form, Key, MAX_DOMAIN, Request, ResultCode,
@@ -9,7 +9,7 @@ use rp_ldap::{
 };
 use rp_route::leg::{Leg, Transport};
 
-use super::{last_words, named};
+use super::{last_words, named, words};
 use crate::{
     outcome::{End, Note, Observation, Reason, Refusal},
     protocol::Protocol,
@@ -25,6 +25,8 @@ pub(super) struct Follow {
     incoming: Transport,
     client: ClientFollower,
     service: ServiceFollower,
+    /// The first bind is the one by which the connection was routed: it has been judged, and is in the record.
+    routed_by_bind: bool,
     /// The binds that the directory has not answered, oldest first.
     binds: VecDeque<OpenBind>,
     /// Requests that were answered here.
@@ -38,10 +40,16 @@ pub(super) struct Follow {
 /// A bind that went on: what is told of it when the answer comes.
 struct OpenBind {
     message_id: i32,
-    words: String,
-    domain: Option<String>,
     /// Its success proves who the client is.
     proves: bool,
+    /// None, where the record tells of it.
+    said: Option<Box<Said>>,
+}
+
+/// What a bind says of itself.
+struct Said {
+    words: String,
+    domain: Option<String>,
 }
 
 impl Follow {
@@ -53,12 +61,18 @@ impl Follow {
             incoming,
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
+            routed_by_bind: false,
             binds: VecDeque::new(),
             refusals: 0,
             may_end: false,
             answers: VecDeque::new(),
             notes: VecDeque::new(),
         }
+    }
+
+    /// The same, where a bind was what the connection was routed by.
+    pub(super) fn routed_by_bind(self) -> Self {
+        Self { routed_by_bind: true, ..self }
     }
 
     /// A bind of the same directory passes. Any other leaves it, whatever comes of it: on receipt of a bind the
@@ -100,7 +114,9 @@ impl Follow {
         } else {
             return;
         };
-        self.notes.push_back(Note { request: Some(bind.words), name: bind.domain, observation });
+        let said = bind.said.map(|said| (said.words, said.domain));
+        let (request, name) = said.unzip();
+        self.notes.push_back(Note { request, name: name.flatten(), observation });
     }
 
     /// The bind with this id; older ones get no answer any more (RFC 4511 4.2.1).
@@ -120,7 +136,7 @@ enum Decision<'a> {
 
 impl Inspect for Follow {
     fn client_sent(&mut self, octets: &[u8]) -> Step {
-        let mut client = std::mem::take(&mut self.client);
+        let mut client = mem::take(&mut self.client);
         let step = match client.step(octets) {
             Ok(ClientStep::Pass(n)) => Step::Pass(n),
             Ok(ClientStep::More(_)) => Step::More,
@@ -191,16 +207,16 @@ impl Inspect for Follow {
 
 impl Follow {
     fn decide(&mut self, key: &Key<'_>) -> Step {
-        match self.decision(key) {
+        let routed_by = mem::take(&mut self.routed_by_bind);
+        match self.decision(key, routed_by) {
             Decision::Pass(bind) => {
                 if self.service.open_bind(key.message_id, bind.auth).is_err() {
                     return Step::Wait;
                 }
                 self.binds.push_back(OpenBind {
                     message_id: key.message_id,
-                    words: key.to_string(),
-                    domain: bind.domain.text(&mut [0; MAX_DOMAIN]).map(str::to_owned),
                     proves: proves(&bind),
+                    said: (!routed_by).then(|| Box::new(Said::by(key, &bind))),
                 });
                 Step::Pass(key.frame_len)
             }
@@ -217,9 +233,9 @@ impl Follow {
         }
     }
 
-    fn decision<'a>(&self, key: &Key<'a>) -> Decision<'a> {
+    fn decision<'a>(&self, key: &Key<'a>, routed_by: bool) -> Decision<'a> {
         match key.request {
-            Request::Bind(bind) if self.stays(&bind) => Decision::Pass(bind),
+            Request::Bind(bind) if routed_by || self.stays(&bind) => Decision::Pass(bind),
             Request::Bind(_) => Decision::Leave,
             // Behind a request that went on, operations may be open (RFC 4511 4.14.1).
             _ => Decision::Refuse(messages::start_tls_response(key.message_id, ResultCode::OPERATIONS_ERROR)),
@@ -227,13 +243,20 @@ impl Follow {
     }
 }
 
+impl Said {
+    fn by(key: &Key<'_>, bind: &Bind<'_>) -> Self {
+        let domain = bind.domain.text(&mut [0; MAX_DOMAIN]).map(str::to_owned);
+        Self { words: words(key), domain }
+    }
+}
+
 /// The first in a queue. One that is empty holds no memory: most connections wait, for hours.
 fn next<T>(queue: &mut VecDeque<T>) -> Option<T> {
-    let first = queue.pop_front();
+    let first = queue.pop_front()?;
     if queue.is_empty() {
         *queue = VecDeque::new();
     }
-    first
+    Some(first)
 }
 
 /// Whether a success says who the client is: not without a name or a password (RFC 4513 5.1), nor where SASL says

@@ -6,7 +6,7 @@
 pub(super) mod explain;
 mod follow;
 
-use std::{sync::Arc, time::Instant};
+use std::{fmt::Write as _, sync::Arc, time::Instant};
 
 use rp_ldap::{
     Auth, Bind, Error, Form, Invalid, Key, MAX_DOMAIN, MAX_FRAME, Reason as LdapReason, Request, ResultCode,
@@ -91,13 +91,16 @@ async fn unrouted(
             Err(Error::Invalid(invalid)) => return Err(refuse_invalid(head, &invalid).await),
             Err(Error::Incomplete(_)) => return Err(End::Gone),
         };
-        session.record.request = Some(key.to_string());
+        session.record.request = Some(words(&key));
         so_far.requests += 1;
         let answer = match session.decide(|case| decide(case, &key, head.octets.len())) {
             Step::Open(destination, leg) => {
                 session.key_found();
                 match leg::open(session, Protocol::Ldap, &destination, leg).await {
-                    Ok(service) => return Ok(relay(session, head, service, destination, leg)),
+                    Ok(service) => {
+                        let by_bind = matches!(key.request, Request::Bind(_));
+                        return Ok(relay(session, head, service, (destination, leg), by_bind));
+                    }
                     Err(none) => no_connection(none),
                 }
             }
@@ -146,15 +149,27 @@ fn next_deadlines(session: &Session) -> Deadlines {
     Deadlines::begun(Instant::now(), session.state().config.limits.first_message)
 }
 
+/// Relays from the request on by which the connection was routed, which may be a bind.
 fn relay(
     session: &Session,
     head: Head,
     service: (Stream, OpenLeg),
-    destination: Arc<Destination>,
-    leg: Leg,
+    (destination, leg): (Arc<Destination>, Leg),
+    by_bind: bool,
 ) -> Relay {
-    let follow = Follow::new(session.live.clone(), destination, leg, head.stream.transport());
+    let mut follow = Follow::new(session.live.clone(), destination, leg, head.stream.transport());
+    if by_bind {
+        follow = follow.routed_by_bind();
+    }
     session.relay(head.stream, head.octets, service, Protocol::Ldap).inspected(Box::new(follow))
+}
+
+/// What the log says of a request.
+fn words(key: &Key<'_>) -> String {
+    let mut words = String::with_capacity(USUAL_WORDS);
+    // Writing to a string does not fail.
+    let _ = write!(words, "{key}");
+    words
 }
 
 /// Says yes to StartTLS, and goes on over TLS (4.14).
@@ -162,7 +177,7 @@ async fn start_tls(session: &mut Session, head: Head, message_id: i32) -> Result
     let Stream::Tcp(mut socket) = head.stream else { return Err(End::Gone) };
     let yes = messages::start_tls_response(message_id, ResultCode::SUCCESS);
     socket.write_all(&yes).await.map_err(|_| End::Gone)?;
-    session.handshake(socket, LDAPS, Instant::now()).await.map(Head::new)
+    Box::pin(session.handshake(socket, LDAPS, Instant::now())).await.map(Head::new)
 }
 
 async fn next_request(session: &Session, head: &mut Head, deadlines: Deadlines) -> Result<(), End> {
@@ -315,6 +330,9 @@ const NAMED_BIND: &str = "simple bind with domain\\user or DN required";
 
 /// Whose TLS configuration a connection has that begins in clear.
 const LDAPS: ListenerKind = ListenerKind::Only(Kind { protocol: Protocol::Ldap, transport: Transport::Tls });
+
+/// Octets that are enough to tell of most requests.
+const USUAL_WORDS: usize = 64;
 
 /// Requests that are dealt with on one unrouted connection.
 const OWN_ANSWERS: u32 = 8;
