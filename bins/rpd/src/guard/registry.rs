@@ -1,11 +1,15 @@
 //! The living connections: who they are, and the handle by which each is told to end.
 
 use std::{
-    collections::HashMap,
+    collections::{
+        HashMap,
+        hash_map::Entry::{Occupied, Vacant},
+    },
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
+use foldhash::fast::RandomState;
 use rp_guard::{Key, Network};
 
 use crate::{
@@ -19,9 +23,9 @@ pub struct Registry(Mutex<Connections>);
 
 #[derive(Debug, Default)]
 struct Connections {
-    living: HashMap<u64, Living>,
+    living: HashMap<u64, Living, RandomState>,
     /// Connections that count against the cap of their source.
-    per_source: HashMap<Key, u32>,
+    per_source: HashMap<Key, u32, RandomState>,
 }
 
 /// One connection. Tens of thousands are held.
@@ -120,20 +124,22 @@ impl Registry {
 impl Connections {
     fn take_place(&mut self, key: Key, most: Option<u32>) -> bool {
         let Some(most) = most else { return true };
-        let count = self.per_source.entry(key).or_insert(0);
-        let free = *count < most;
-        *count += u32::from(free);
-        if *count == 0 {
-            self.per_source.remove(&key);
+        match self.per_source.entry(key) {
+            Occupied(mut count) if *count.get() < most => *count.get_mut() += 1,
+            Vacant(place) if most > 0 => _ = place.insert(1),
+            Occupied(_) | Vacant(_) => return false,
         }
-        free
+        true
     }
 
     fn free_place(&mut self, (key, capped): (Key, bool)) {
-        let Some(count) = self.per_source.get_mut(&key).filter(|_| capped) else { return };
-        *count -= 1;
-        if *count == 0 {
-            self.per_source.remove(&key);
+        if !capped {
+            return;
+        }
+        match self.per_source.entry(key) {
+            Occupied(mut count) if *count.get() > 1 => *count.get_mut() -= 1,
+            Occupied(last) => _ = last.remove(),
+            Vacant(_) => {}
         }
     }
 }

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use foldhash::fast::RandomState;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -26,6 +27,7 @@ use rp_guard::Verdict;
 pub use moment::Watched;
 
 use crate::{
+    config,
     logging::{self, Judged},
     outcome::{Cause, End, Facts, Observation, Reason, Record},
     protocol::{ListenerKind, Protocol},
@@ -42,7 +44,7 @@ pub struct Metrics {
     listeners: Vec<Listener>,
     protocols: PerSpoken<PerProtocolSeries>,
     hosts: Hosts,
-    known: RwLock<HashMap<String, Arc<Host>>>,
+    known: RwLock<HashMap<String, Arc<Host>, RandomState>>,
     events: Family<[(&'static str, &'static str); 3], Counter>,
     bans: Family<[(&'static str, &'static str); 1], Counter>,
     refused: Counter,
@@ -146,7 +148,7 @@ impl Metrics {
     /// The end of a connection.
     pub fn ended(&self, facts: &Facts, record: &Record, end: &End, judged: &Judged) {
         let spoken = facts.protocol;
-        self.listener(facts.listener.kind).ended(record, end);
+        self.listener(facts.listener).ended(record, end);
         // What is closed at once would hide how long the others last.
         if *end != End::Denied {
             self.protocols[spoken].lasted.observe(facts.accepted.elapsed().as_secs_f64());
@@ -235,7 +237,7 @@ impl Metrics {
 
     /// The counters of a host; of none, where no host was found.
     fn host(&self, record: &Record) -> Arc<Host> {
-        let name = record.host.as_deref().unwrap_or_default();
+        let name = record.host.as_deref().map_or("", config::Host::label);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         known.unwrap_or_else(|| {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
