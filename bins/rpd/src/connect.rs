@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt, io,
     net::{IpAddr, SocketAddr},
+    slice,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -53,19 +54,26 @@ pub async fn connect(
 ) -> Result<Stream, Unreachable> {
     let mut failed = Unreachable { timed_out: false, last: None, attempts: String::new() };
     for target in &destination.host.targets {
-        let addresses = match timeout(limits.connect, resolver.resolve(target)).await {
-            Ok(Ok(addresses)) => addresses,
-            Ok(Err(error)) => {
-                failed.note(target, &error, false);
-                continue;
-            }
-            Err(_) => {
-                failed.note(target, &"no address within limits.connect", true);
-                continue;
-            }
+        let resolved;
+        let addresses = match target {
+            Target::Address(address) => slice::from_ref(address),
+            Target::Name(name) => match timeout(limits.connect, resolver.resolve(name)).await {
+                Ok(Ok(addresses)) => {
+                    resolved = addresses;
+                    &resolved
+                }
+                Ok(Err(error)) => {
+                    failed.note(target, &error, false);
+                    continue;
+                }
+                Err(_) => {
+                    failed.note(target, &"no address within limits.connect", true);
+                    continue;
+                }
+            },
         };
         for address in addresses {
-            let address = SocketAddr::new(address, leg.port);
+            let address = SocketAddr::new(*address, leg.port);
             failed.last = Some(address);
             let attempt = attempt(destination, target, protocol, leg.transport, address, client, limits);
             match timeout(limits.connect, attempt).await {
@@ -114,7 +122,8 @@ async fn attempt(
     let missing = || io::Error::other("no tls.verify, or no usable server name");
     let connector = destination.connector().ok_or_else(missing)?;
     let name: ServerName<'static> = destination.server_name(target).ok_or_else(missing)?;
-    Ok(connector.connect(name, stream).await?.into())
+    // Large, and most targets are reached in clear.
+    Ok(Box::pin(connector.connect(name, stream)).await?.into())
 }
 
 /// What every socket gets, of targets, and of clients by way of the listener: no delay, and probes that find a peer
@@ -149,18 +158,14 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    async fn resolve(&self, target: &Target) -> io::Result<Vec<IpAddr>> {
-        let name = match target {
-            Target::Address(address) => return Ok(vec![*address]),
-            Target::Name(name) => name,
-        };
+    async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         if let Some(addresses) = self.recent(name) {
             return Ok(addresses);
         }
         let addresses: Vec<IpAddr> =
-            tokio::net::lookup_host((name.as_str(), 0)).await?.map(|address| address.ip()).collect();
+            tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect();
         let mut known = lock(&self.known);
-        known.insert(name.clone(), (Instant::now(), addresses.clone()));
+        known.insert(name.to_owned(), (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
 

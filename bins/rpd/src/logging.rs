@@ -24,7 +24,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::{self, Format, Log},
+    config::{self, Format, Host, Log},
     guard::{Refusing, event_words, time_text},
     log_file,
     outcome::{Cause, End, Facts, Observation, Reason, Record, Refusal},
@@ -125,15 +125,15 @@ pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End, judged: 
         End::Served(_) | End::Refused(_) => {}
         End::Broken(detail) => warn!(
             conn = facts.id,
-            listener = %facts.listener.kind,
+            listener = %facts.listener,
             source = %facts.source,
-            host = safe(record.host.as_deref()),
+            host = safe(record.host.as_deref().map(Host::label)),
             target = record.target.map(display),
             detail = %Safe(detail),
             "the target broke its protocol"
         ),
         End::Denied => {}
-        End::Gone => debug!(conn = facts.id, listener = %facts.listener.kind, source = %facts.source, "gone"),
+        End::Gone => debug!(conn = facts.id, listener = %facts.listener, source = %facts.source, "gone"),
     }
 }
 
@@ -156,7 +156,7 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
     let Some(untold) = judged.untold else { return };
     info!(
         conn = facts.id,
-        listener = %facts.listener.kind,
+        listener = %facts.listener,
         protocol = told_protocol(facts).map(display),
         source = %facts.source,
         via = facts.via.as_deref().map(display),
@@ -164,7 +164,7 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
         detail = (!refusal.detail.is_empty()).then(|| display(Safe(&refusal.detail))),
         name = safe(record.name.as_deref()),
         request = safe(record.request.as_deref()),
-        host = safe(record.host.as_deref()),
+        host = safe(record.host.as_deref().map(Host::label)),
         certificate = safe(record.certificate.as_deref()),
         leg = record.leg.map(|leg| display(LegText(leg))),
         sni = safe(record.tls.as_ref().and_then(|tls| tls.sni.as_deref())),
@@ -262,13 +262,13 @@ pub fn refusing_others(connections: u64) {
 fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
     info!(
         conn = facts.id,
-        listener = %facts.listener.kind,
+        listener = %facts.listener,
         protocol = told_protocol(facts).map(display),
         source = %facts.source,
         via = facts.via.as_deref().map(display),
         name = safe(record.name.as_deref()),
         request = safe(record.request.as_deref()),
-        host = safe(record.host.as_deref()),
+        host = safe(record.host.as_deref().map(Host::label)),
         certificate = safe(record.certificate.as_deref()),
         leg = record.leg.map(|leg| display(LegText(leg))),
         target = record.target.map(display),
@@ -288,7 +288,7 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
 
 /// What is spoken, where the listener does not say it.
 fn told_protocol(facts: &Facts) -> Option<Protocol> {
-    facts.protocol.filter(|_| facts.listener.kind.protocol().is_none())
+    facts.protocol.filter(|_| facts.listener.protocol().is_none())
 }
 
 fn millis(facts: &Facts) -> u64 {

@@ -3,19 +3,22 @@
 //! A session fills in a [`Record`] as it learns, and returns an [`End`]; what happens to a single request on a
 //! living connection it tells as an [`Observation`]. It neither logs nor counts: `server` does both.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, time::Instant};
+use std::{fmt, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Instant};
 
 use rp_route::leg::Leg;
 
-use crate::{config::Listener, protocol::Protocol};
+use crate::{
+    config::Host,
+    protocol::{ListenerKind, Protocol},
+};
 
 /// What is known of a connection before its first message is understood.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Its number, in the order of arrival.
     pub id: u64,
-    /// The listener, with the address that it really has.
-    pub listener: Listener,
+    /// What kind of listener it came in at.
+    pub listener: ListenerKind,
     /// The client: the other end of the socket, or whom the PROXY header of a trusted proxy names.
     pub source: SocketAddr,
     /// The address that it came in at: the socket's own, or the one in that header.
@@ -37,10 +40,10 @@ pub struct Record {
     pub name: Option<String>,
     /// What was asked, in the protocol's own words: method, kind of message, request.
     pub request: Option<String>,
-    /// The host found, by its first name.
-    pub host: Option<String>,
+    /// The host found.
+    pub host: Option<Arc<Host>>,
     /// What the client's certificate came to, where it was asked.
-    pub certificate: Option<String>,
+    pub certificate: Option<Box<str>>,
     /// Transport and port of the leg to it.
     pub leg: Option<Leg>,
     /// Where the leg leads.
@@ -164,7 +167,7 @@ pub enum Observation {
 /// An [`Observation`], with what was learnt of the request that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What was asked, in the protocol's own words.
+    /// What was asked, in the protocol's own words; none: that by which the connection was routed.
     pub request: Option<String>,
     /// The name in it.
     pub name: Option<String>,

@@ -5,14 +5,14 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::lock::lock;
 
 /// All places.
 #[derive(Debug)]
 pub struct Places {
-    free: Arc<Semaphore>,
+    free: Semaphore,
     number: Mutex<u32>,
     /// So many vanish as soon as they are left.
     surplus: AtomicU32,
@@ -20,29 +20,26 @@ pub struct Places {
 
 /// One of them, left when this is dropped.
 #[derive(Debug)]
-pub struct Place {
-    places: Arc<Places>,
-    permit: Option<OwnedSemaphorePermit>,
-}
+pub struct Place(Arc<Places>);
 
 impl Places {
     /// So many.
     pub fn new(number: u32) -> Self {
-        let free = Arc::new(Semaphore::new(number as usize));
+        let free = Semaphore::new(number as usize);
         Self { free, number: Mutex::new(number), surplus: AtomicU32::new(0) }
     }
 
     /// Waits for one that is free.
     pub async fn take(self: &Arc<Self>) -> Place {
         // The semaphore is never closed.
-        let permit = self.free.clone().acquire_owned().await.ok();
-        Place { places: self.clone(), permit }
+        let _ = self.free.acquire().await.map(SemaphorePermit::forget);
+        Place(self.clone())
     }
 
     /// One that is free at once.
     pub fn try_take(self: &Arc<Self>) -> Option<Place> {
-        let permit = self.free.clone().try_acquire_owned().ok()?;
-        Some(Place { places: self.clone(), permit: Some(permit) })
+        self.free.try_acquire().ok()?.forget();
+        Some(Place(self.clone()))
     }
 
     /// Makes them more or fewer. Whoever has one keeps it.
@@ -70,8 +67,8 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(permit) = self.permit.take().filter(|_| self.places.one_less()) {
-            permit.forget();
+        if !self.0.one_less() {
+            self.0.free.add_permits(1);
         }
     }
 }

@@ -27,9 +27,7 @@ pub(super) fn choose<'a>(
     let Some(destination) = destination else { return Err(unknown(case, protocol)) };
     let host = &destination.host;
     case.found(host);
-    let label = case.record.host.get_or_insert_default();
-    label.clear();
-    label.push_str(host.label());
+    case.record.host = Some(host.clone());
     let not_forwarded = || Refusal::because(Reason::NotForwarded, format_args!("host in line {}", host.line));
     let service = host.services[protocol].as_ref().ok_or_else(not_forwarded)?;
     let source = case.facts.source.ip();
@@ -80,11 +78,11 @@ pub(super) fn by_certificate(
     let ports = destination.host.services[protocol].as_ref().map(|service| service.ports).unwrap_or_default();
     let (leg, name) = match (proven, ports.tls, ports.tcp) {
         (Ok(name), Some(port), _) => {
-            case.record.certificate = Some(name.clone());
+            case.record.certificate = Some(name.as_str().into());
             (Leg { transport: Transport::Tls, port }, Some(name))
         }
         (Err(why), _, Some(port)) => {
-            case.record.certificate = Some(why);
+            case.record.certificate = Some(why.into());
             (Leg { transport: Transport::Tcp, port }, None)
         }
         (Err(why), _, None) => return Err(Refusal::because(Reason::Certificate, why)),

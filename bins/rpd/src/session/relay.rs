@@ -101,10 +101,8 @@ pub(super) struct Limit {
     pub(super) unsettled: Option<Duration>,
 }
 
-/// What a relay has to say.
+/// What becomes of a relay.
 pub(super) enum Event {
-    /// Something happened to one request. It is rare, and the others should be small.
-    Note(Box<Note>),
     /// The client has left the service; [`Relay::into_client`] has what it said last.
     Left,
     /// It is over.
@@ -174,9 +172,9 @@ impl Relay {
         (self.up.passed, self.down.passed)
     }
 
-    /// Relays until there is something to say.
-    pub(super) async fn next(&mut self) -> Event {
-        poll_fn(|cx| self.poll(cx)).await
+    /// Relays until the client leaves the service, or to the end. What happens to single requests is told as it does.
+    pub(super) fn next(&mut self, mut tell: impl FnMut(Note)) -> impl Future<Output = Event> {
+        poll_fn(move |cx| self.poll(&mut tell, cx))
     }
 
     /// The client, and what it said that nobody has dealt with. The service is closed.
@@ -199,7 +197,7 @@ impl Relay {
         close::with_answer(client, &down.rest).await;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+    fn poll(&mut self, tell: &mut impl FnMut(Note), cx: &mut Context<'_>) -> Poll<Event> {
         if let Some(end) = self.told_to_end(cx) {
             return Poll::Ready(Event::Ended(end));
         }
@@ -210,7 +208,7 @@ impl Relay {
         if self.insert_answers() {
             self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
         }
-        if let Some(event) = self.inspected_event(self.octets().1 != before.1, cx) {
+        if let Some(event) = self.inspected_event(self.octets().1 != before.1, tell, cx) {
             return Poll::Ready(event);
         }
         if let Some(end) = self.ended() {
@@ -262,16 +260,19 @@ impl Relay {
         self.down.rest.len() > before
     }
 
-    fn inspected_event(&mut self, service_spoke: bool, cx: &mut Context<'_>) -> Option<Event> {
+    fn inspected_event(
+        &mut self,
+        service_spoke: bool,
+        tell: &mut impl FnMut(Note),
+        cx: &mut Context<'_>,
+    ) -> Option<Event> {
         let inspection = self.inspection.as_mut()?;
         if inspection.waiting && service_spoke {
             (inspection.waiting, self.up.fresh) = (false, true);
             cx.waker().wake_by_ref();
         }
-        if let Some(note) = inspection.inspector.note() {
-            // There may be more of them, and of everything else.
-            cx.waker().wake_by_ref();
-            return Some(Event::Note(Box::new(note)));
+        while let Some(note) = inspection.inspector.note() {
+            tell(note);
         }
         if inspection.waiting && self.down.phase != Phase::Open {
             inspection.ended.get_or_insert(End::Served(Cause::TargetLost));
@@ -578,11 +579,16 @@ impl Timer {
     }
 
     fn poll(&mut self, patience: Patience, moved: bool, cx: &mut Context<'_>) -> Poll<&'static str> {
+        let looked_at = self.last > self.start;
         if moved {
             self.last = Instant::now();
         }
         let due = self.due(patience);
         let Some(timer) = &mut self.timer else { return Poll::Pending };
+        // It is this task's already, and would say no.
+        if moved && looked_at && self.last < timer.deadline() {
+            return Poll::Pending;
+        }
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             match due {

@@ -92,7 +92,8 @@ impl Question {
         match verdict {
             Verdict::Forwarded(destination, leg) => {
                 explanation.outcome = Word::Forwarded;
-                explanation.leg = Some(way(&destination, protocol, leg, over, record.certificate));
+                explanation.leg =
+                    Some(way(&destination, protocol, leg, over, record.certificate.map(String::from)));
             }
             Verdict::Refused(refusal, answer) => {
                 explanation.outcome = Word::Refused;
@@ -155,7 +156,7 @@ impl Question {
         })?;
         Ok(Facts {
             id: 0,
-            listener: *listener,
+            listener: listener.kind,
             source: SocketAddr::new(self.source, 0),
             destination: listener.address,
             via: None,

@@ -64,7 +64,7 @@ impl Switch {
         let (transport, target) = (leg.peer.stream.transport(), leg.peer.stream.peer().ok());
         let record = Record {
             request: Some(request),
-            host: Some(leg.destination.host.label().to_owned()),
+            host: Some(leg.destination.host.clone()),
             leg: target.map(|target| Leg { transport, port: target.port() }),
             target,
             ..session.record.clone()
