@@ -229,6 +229,24 @@ fn the_lists_of_the_configuration_are_part_of_it() {
 }
 
 #[test]
+fn what_comes_behind_the_message_is_said_not_to_be_explained() {
+    let desk = Desk::set();
+    for (listener, octets) in for_name("example.com") {
+        let count = octets.len();
+        let told = desk.forwarded(listener, &[octets.clone(), octets].concat(), &[]);
+        assert!(told["notes"].to_string().contains(&format!("{count} octets behind")), "{told:#}");
+    }
+}
+
+#[test]
+fn the_source_may_stand_there_as_the_log_has_it() {
+    let desk = Desk::set();
+    let told = desk.forwarded("sip", &register("far.example.com"), &["--source", "192.0.2.7:40000"]);
+    assert_eq!(told["source"], "192.0.2.7");
+    desk.ask("sip", b"", &["--source", "192.0.2"]).expect(2);
+}
+
+#[test]
 fn a_default_host_is_told_as_one() {
     let desk = Desk::with(
         "[[host]]\nnames = [\"a.example\"]\ntarget = \"172.16.10.2\"\nhttp = { tcp = 80 }\ndefault = [\"http\"]\n",

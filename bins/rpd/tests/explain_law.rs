@@ -302,8 +302,8 @@ fn configuration(port: u16) -> String {
 [log]
 forwarded = true
 [limits]
-first-byte = "300ms"
-first-message = "600ms"
+first-byte = "3s"
+first-message = "4s"
 connections-per-source = 10
 [listen]
 {}

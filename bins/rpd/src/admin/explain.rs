@@ -1,6 +1,6 @@
 //! What would become of a message, by the configuration and the lists of this moment.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Desk, answer::No};
 use crate::{
-    explain::{Explanation, Question, octets_of_hex},
+    explain::{Explanation, Question, address, octets_of_hex},
     protocol::ListenerKind,
     tls,
 };
@@ -21,7 +21,7 @@ use crate::{
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Asked {
     listener: String,
-    source: IpAddr,
+    source: String,
     /// Its octets.
     hex: String,
     /// PEM.
@@ -38,7 +38,7 @@ impl TryFrom<Asked> for Question {
         let certificates = asked.certificate.map_or(Ok(Vec::new()), |pem| certificates(&pem))?;
         Ok(Self {
             listener: asked.listener.parse::<ListenerKind>()?,
-            source: asked.source,
+            source: address(&asked.source)?,
             octets: octets_of_hex(&asked.hex)?,
             tls: asked.tls,
             server_name: asked.server_name,

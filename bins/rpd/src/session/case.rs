@@ -1,14 +1,11 @@
 //! What decides about a request, apart from who does something about it: there is no socket here, and nothing to wait
 //! for. So a connection and `rpd explain` ask the same questions, and get the same answers.
 
-use std::sync::Arc;
-
 use rp_route::leg::Transport;
 use rustls_pki_types::UnixTime;
 
 use super::explain::Asked;
 use crate::{
-    config::Host,
     outcome::{Facts, Record},
     state::State,
     tls,
@@ -22,17 +19,8 @@ pub(super) struct Case<'a> {
     pub(super) state: &'a State,
     /// What has been learnt so far; whoever asks adds to it.
     pub(super) record: &'a mut Record,
-    /// Who wants to know what was asked.
-    pub(super) witness: Option<&'a mut Witness>,
-}
-
-/// What `rpd explain` hears of a decision while it is made. A connection has none.
-#[derive(Default)]
-pub(super) struct Witness {
-    /// The host found.
-    pub(super) host: Option<Arc<Host>>,
-    /// The rules asked.
-    pub(super) asked: Vec<Asked>,
+    /// The rules asked, for whoever wants to know them: `rpd explain`, and no connection.
+    pub(super) rules: Option<&'a mut Vec<Asked>>,
 }
 
 impl Case<'_> {
@@ -41,17 +29,10 @@ impl Case<'_> {
         if self.record.tls.is_some() { Transport::Tls } else { Transport::Tcp }
     }
 
-    /// Tells that this host was found.
-    pub(super) fn found(&mut self, host: &Arc<Host>) {
-        if let Some(witness) = &mut self.witness {
-            witness.host = Some(host.clone());
-        }
-    }
-
     /// Tells that a rule, by its key, was asked.
     pub(super) fn asked(&mut self, rule: &'static str, yes: bool, because: impl FnOnce() -> String) {
-        if let Some(witness) = &mut self.witness {
-            witness.asked.push(Asked { rule: rule.to_owned(), yes, because: because() });
+        if let Some(rules) = &mut self.rules {
+            rules.push(Asked { rule: rule.to_owned(), yes, because: because() });
         }
     }
 

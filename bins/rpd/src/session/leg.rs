@@ -26,7 +26,6 @@ pub(super) fn choose<'a>(
 ) -> Result<(&'a Arc<Destination>, Leg), Refusal> {
     let Some(destination) = destination else { return Err(unknown(case, protocol)) };
     let host = &destination.host;
-    case.found(host);
     case.record.host = Some(host.clone());
     let not_forwarded = || Refusal::because(Reason::NotForwarded, format_args!("host in line {}", host.line));
     let service = host.services[protocol].as_ref().ok_or_else(not_forwarded)?;

@@ -107,13 +107,13 @@ impl Session {
     /// Decides something by the state in force.
     fn decide<T>(&mut self, decision: impl FnOnce(&mut Case<'_>) -> T) -> T {
         let state = self.live.now();
-        decision(&mut Case { facts: &self.facts, state: &state, record: &mut self.record, witness: None })
+        decision(&mut Case { facts: &self.facts, state: &state, record: &mut self.record, rules: None })
     }
 
     /// The same about a request that is not the one which the connection was routed by.
     fn decide_about<T>(&self, record: &mut Record, decision: impl FnOnce(&mut Case<'_>) -> T) -> T {
         let state = self.live.now();
-        decision(&mut Case { facts: &self.facts, state: &state, record, witness: None })
+        decision(&mut Case { facts: &self.facts, state: &state, record, rules: None })
     }
 
     /// Everything up to the client's first words, and what they are spoken in.

@@ -16,7 +16,7 @@ use clap::Args;
 use super::DEFAULT_CONFIG;
 use crate::{
     config::Config,
-    explain::{Explanation, Question, Word, octets_of_hex},
+    explain::{Explanation, Question, Word, address, octets_of_hex},
     guard::Gate,
     protocol::ListenerKind,
     state::State,
@@ -41,7 +41,7 @@ pub struct Explain {
     #[arg(long, value_parser = ListenerKind::from_str)]
     listener: ListenerKind,
     /// The address that it came from
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     source: IpAddr,
     /// The certificate (PEM) that the client showed, and what is behind it
     #[arg(long, value_name = "PEM")]

@@ -31,7 +31,7 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
             Verdict::Refused(refusal, AnswerTold::new(&answer, said))
         }
     };
-    Told { key: key_told(&key, octets), verdict, notes: notes(&key) }
+    Told { key: key_told(&key, octets), verdict, notes: notes(&key), behind: octets.len() - key.len }
 }
 
 fn key_told(key: &Key<'_>, octets: &[u8]) -> Option<KeyTold> {

@@ -1,6 +1,6 @@
 //! The decision about a first request, step by step, without a connection.
 
-use rp_http::{Error, extract, head::MAX_HEAD};
+use rp_http::{Error, Framing, extract, head::MAX_HEAD};
 
 use super::{answer, note, route};
 use crate::session::{
@@ -38,7 +38,12 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
             }
         }
     };
-    Told { key: Some(KeyTold::new("Host", Some(name), octets, host)), ..Told::new(verdict) }
+    let behind = match key.head.framing {
+        Framing::None => octets.len() - key.head_len,
+        // A body is part of the message.
+        Framing::Length(_) | Framing::Chunked => 0,
+    };
+    Told { key: Some(KeyTold::new("Host", Some(name), octets, host)), behind, ..Told::new(verdict) }
 }
 
 /// The status, and where it sends the client.

@@ -40,27 +40,9 @@ pub(super) fn route(case: &mut Case<'_>, request: &Head<'_>) -> Result<Way, Own>
     let not_found = |refusal| Own::closing(404, refusal);
     let (destination, leg) = leg::choose(case, Protocol::Http, found).map_err(not_found)?;
     let http = &destination.host.http;
-    if encoded_slash {
-        case.asked("encoded-slash", http.encoded_slash, || "there is a %2f in the path".to_owned());
-    }
-    if encoded_slash && !http.encoded_slash {
-        let detail = "%2f in the path; http.encoded-slash is \"reject\"";
-        return Err(Own::closing(400, Refusal::because(Reason::Malformed, detail)));
-    }
+    allowed_slash(case, http, encoded_slash)?;
     allowed_method(case, http, request)?;
-    let entry = http.urls.as_ref().map(|urls| (urls, urls.matcher.lookup(path, query)));
-    let elsewhere = match entry {
-        None => None,
-        Some((urls, Some(entry))) => {
-            case.asked("urls", true, || format!("the entry {:?} allows it", urls.prefix(entry)));
-            destination.elsewhere(entry)
-        }
-        Some((_, None)) if redirects(http, incoming) => None,
-        Some((urls, None)) => {
-            case.asked("urls", false, || urls.why_not(path));
-            return Err(Own::staying(403, Refusal::because(Reason::UrlNotAllowed, urls.why_not(path))));
-        }
-    };
+    let elsewhere = allowed_url(case, destination, path, query)?;
     if elsewhere.is_none() && redirects(http, incoming) {
         case.asked("redirect", true, || "the client came in clear".to_owned());
         return Err(Own::redirect(request, http.redirect.and_then(|redirect| redirect.port)));
@@ -96,6 +78,41 @@ fn misdirected(case: &mut Case<'_>, found: Option<&Arc<Destination>>) -> Result<
 
 fn redirects(http: &Http, incoming: Transport) -> bool {
     http.redirect.is_some() && incoming == Transport::Tcp
+}
+
+fn allowed_slash(case: &mut Case<'_>, http: &Http, encoded_slash: bool) -> Result<(), Own> {
+    if !encoded_slash {
+        return Ok(());
+    }
+    case.asked("encoded-slash", http.encoded_slash, || "there is a %2f in the path".to_owned());
+    if http.encoded_slash {
+        return Ok(());
+    }
+    let detail = "%2f in the path; http.encoded-slash is \"reject\"";
+    Err(Own::closing(400, Refusal::because(Reason::Malformed, detail)))
+}
+
+/// The target that the URL has of its own, if it has one. What is sent to https is judged there.
+fn allowed_url<'a>(
+    case: &mut Case<'_>,
+    destination: &'a Destination,
+    path: &[u8],
+    query: Option<&[u8]>,
+) -> Result<Option<&'a Arc<Destination>>, Own> {
+    let http = &destination.host.http;
+    let Some(urls) = &http.urls else { return Ok(None) };
+    match urls.matcher.lookup(path, query) {
+        Some(entry) => {
+            case.asked("urls", true, || format!("the entry {:?} allows it", urls.prefix(entry)));
+            Ok(destination.elsewhere(entry))
+        }
+        None if redirects(http, case.incoming()) => Ok(None),
+        None => {
+            let why_not = urls.why_not(path);
+            case.asked("urls", false, || why_not.clone());
+            Err(Own::staying(403, Refusal::because(Reason::UrlNotAllowed, why_not)))
+        }
+    }
 }
 
 fn allowed_method(case: &mut Case<'_>, http: &Http, request: &Head<'_>) -> Result<(), Own> {

@@ -26,7 +26,7 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
         rest = &rest[key.frame_len..];
         if settled || rest.is_empty() || notes.len() + 1 == OWN_ANSWERS as usize {
             notes.extend(settles_nothing(&verdict, settled));
-            return Told { key: key_told(case, &key, octets), verdict, notes };
+            return Told { key: key_told(case, &key, octets), verdict, notes, behind: rest.len() };
         }
         notes.push(format!("before that came: {key}, {}", in_words(&verdict)));
     }

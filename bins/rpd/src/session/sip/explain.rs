@@ -25,7 +25,7 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
     loop {
         match follower.step(rest) {
             Ok(Step::Crlf | Step::Ping) => rest = &rest[2..],
-            Ok(Step::Look(Head::Request(request))) => return of_request(case, octets, &request),
+            Ok(Step::Look(Head::Request(request))) => return of_request(case, octets, rest, &request),
             Ok(Step::Look(Head::Response(_))) => return Told::silently(unasked()),
             Ok(Step::More | Step::Pass(_)) => return Told::new(Verdict::Incomplete(NonZeroUsize::MIN)),
             Err(invalid) => return of_broken(case.state, rest, invalid),
@@ -33,7 +33,8 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
     }
 }
 
-fn of_request(case: &mut Case<'_>, octets: &[u8], request: &Request<'_>) -> Told {
+/// Of a request, which `rest` begins with.
+fn of_request(case: &mut Case<'_>, octets: &[u8], rest: &[u8], request: &Request<'_>) -> Told {
     *case.record = about(case.record, request);
     if let Err(invalid) = sound(request) {
         return of_broken(case.state, request.octets(), invalid);
@@ -53,7 +54,8 @@ fn of_request(case: &mut Case<'_>, octets: &[u8], request: &Request<'_>) -> Told
         let domain = from.domain();
         KeyTold::new("the domain of From", Some(domain.to_owned()), octets, domain.as_bytes())
     });
-    Told { key, ..Told::new(verdict) }
+    let message = request.octets().len().saturating_add(request.body_len);
+    Told { key, behind: rest.len().saturating_sub(message), ..Told::new(verdict) }
 }
 
 fn of_broken(state: &State, octets: &[u8], invalid: rp_sip::Invalid) -> Told {
