@@ -19,6 +19,7 @@ PACKAGES=(
     systemd                                             # sockets that are passed
     coturn                                              # turn
     openssl python3 python3-venv
+    prometheus                                          # metrics
     valgrind                                            # instructions
 )
 PYCRATE=0.8.1

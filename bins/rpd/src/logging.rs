@@ -148,7 +148,11 @@ pub fn request(log: &Log, facts: &Facts, record: &Record, observation: &Observat
     match observation {
         Observation::Refused(refusal) if log.rejected => refused(facts, record, refusal, judged),
         Observation::Forwarded if log.forwarded => forwarded(facts, record, None),
-        Observation::Refused(_) | Observation::Forwarded | Observation::Proven | Observation::Reached => {}
+        Observation::Refused(_)
+        | Observation::Forwarded
+        | Observation::Proven
+        | Observation::Reached(_)
+        | Observation::Unawaited => {}
     }
 }
 
@@ -165,7 +169,7 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
         name = safe(record.name.as_deref()),
         request = safe(record.request.as_deref()),
         host = safe(record.host.as_deref().map(Host::label)),
-        certificate = safe(record.certificate.as_deref()),
+        certificate = safe(certificate(record)),
         leg = record.leg.map(|leg| display(LegText(leg))),
         sni = safe(record.tls.as_ref().and_then(|tls| tls.sni.as_deref())),
         tls = record.tls.as_ref().map(|tls| display(tls.version)),
@@ -269,7 +273,7 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         name = safe(record.name.as_deref()),
         request = safe(record.request.as_deref()),
         host = safe(record.host.as_deref().map(Host::label)),
-        certificate = safe(record.certificate.as_deref()),
+        certificate = safe(certificate(record)),
         leg = record.leg.map(|leg| display(LegText(leg))),
         target = record.target.map(display),
         sni = safe(record.tls.as_ref().and_then(|tls| tls.sni.as_deref())),
@@ -284,6 +288,12 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         end = end.map(display),
         "forwarded"
     );
+}
+
+/// Whose certificate it is, or why it is nobody's.
+fn certificate(record: &Record) -> Option<&str> {
+    let (Ok(text) | Err(text)) = record.certificate.as_deref()?;
+    Some(text)
 }
 
 /// What is spoken, where the listener does not say it.

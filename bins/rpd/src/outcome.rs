@@ -3,9 +3,16 @@
 //! A session fills in a [`Record`] as it learns, and returns an [`End`]; what happens to a single request on a
 //! living connection it tells as an [`Observation`]. It neither logs nor counts: `server` does both.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rp_route::leg::Leg;
+use rustls_pki_types::CertificateDer;
 
 use crate::{
     config::Host,
@@ -42,8 +49,8 @@ pub struct Record {
     pub request: Option<String>,
     /// The host found.
     pub host: Option<Arc<Host>>,
-    /// What the client's certificate came to, where it was asked.
-    pub certificate: Option<Box<str>>,
+    /// Who the client has proven to be by a certificate, or why he is nobody; where a host asks that.
+    pub certificate: Option<Box<Result<String, String>>>,
     /// Transport and port of the leg to it.
     pub leg: Option<Leg>,
     /// Where the leg leads.
@@ -68,7 +75,7 @@ pub struct TlsFacts {
     /// The server name asked for.
     pub sni: Option<String>,
     /// The certificates that the client showed, its own first; DER.
-    pub certificates: Vec<rustls_pki_types::CertificateDer<'static>>,
+    pub certificates: Vec<CertificateDer<'static>>,
 }
 
 /// How a connection ended.
@@ -161,7 +168,18 @@ pub enum Observation {
     /// succeeded. The connection is *proven* from now on, and outlives a ban of its source. May be said again.
     Proven,
     /// The target in [`Record::target`] took a connection that was made for this client.
-    Reached,
+    Reached(Reached),
+    /// An answer of the client, in SIP, that nobody waits for.
+    Unawaited,
+}
+
+/// How a connection to a target came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// After so long, TLS included.
+    pub after: Duration,
+    /// What the target has shown, if it speaks TLS.
+    pub certificate: Option<CertificateDer<'static>>,
 }
 
 /// An [`Observation`], with what was learnt of the request that it is about.

@@ -61,6 +61,11 @@ impl Parked {
         waiting.remove(at)
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        lock(&self.0).values().map(|worker| worker.waiting.len()).sum()
+    }
+
     /// Keeps `stream` for so long.
     pub fn park(
         self: &Arc<Self>,

@@ -359,8 +359,8 @@ impl Observer for Server {
         };
         match observation {
             Observation::Proven => self.gate.registry.prove(facts.id),
-            Observation::Reached => self.gate.reached(facts, record),
-            Observation::Forwarded | Observation::Refused(_) => {}
+            Observation::Reached(_) => self.gate.reached(facts, record),
+            Observation::Forwarded | Observation::Refused(_) | Observation::Unawaited => {}
         }
         self.metrics.observed(facts, record, observation, &judged);
         logging::request(&self.live.now().config.log, facts, record, observation, &judged);
@@ -541,7 +541,7 @@ async fn accept(
             }
             Err(error) => {
                 // Out of files, most likely. The connection stays in the backlog, so trying at once would spin.
-                server.metrics.not_accepted();
+                server.metrics.not_accepted(&error);
                 warn!(listener = %listener.kind, %error, "accepting failed");
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -71,7 +71,8 @@ impl Store {
         let (taken, expired, skipped) = (restored.taken, restored.expired, restored.skipped);
         info!(taken, expired, skipped, "lists restored from {}", folder.join(FILE).display());
         let (sender, receiver) = channel();
-        let unsaved = Unsaved { dirty: Arc::default(), failure: Arc::default(), sender };
+        let unsaved =
+            Unsaved { dirty: Arc::default(), failure: Arc::default(), failures: Arc::default(), sender };
         let mut writer = Writer {
             folder: folder.to_owned(),
             gate: gate.clone(),
@@ -113,6 +114,7 @@ impl Drop for Store {
 pub struct Unsaved {
     dirty: Arc<AtomicBool>,
     failure: Arc<Mutex<Option<String>>>,
+    failures: Arc<AtomicU64>,
     sender: Sender<Message>,
 }
 
@@ -141,6 +143,11 @@ impl Unsaved {
         let (reply, saved) = oneshot::channel();
         let _ = self.sender.send(Message::Save(reply));
         saved.await.unwrap_or_else(|_| Err("the writer of the lists has ended".to_owned()))
+    }
+
+    /// How many attempts to save have failed.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// Why the last attempt to save failed, if it did.
@@ -221,6 +228,7 @@ impl Writer {
             None if self.told.take().is_some() => info!("the lists are saved again"),
             _ => {}
         }
+        self.unsaved.failures.fetch_add(u64::from(failure.is_some()), Ordering::Relaxed);
         *lock(&self.unsaved.failure) = failure.clone();
         failure.map_or(Ok(()), Err)
     }

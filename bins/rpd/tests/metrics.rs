@@ -8,25 +8,56 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use common::{
-    Port,
-    guarded::{Guarded, bind, get, read, read_to_end, tls, wait_until},
+    Port, certificates, client_certificate,
+    guarded::{Guarded, bind, get, read, read_to_end, rrq, tls, tls_with, wait_until},
+    run,
+    sip::register,
+    write,
+};
+use rp_route::leg::Transport;
+use rpd::{
+    cli::demo::stand_in::StandIn,
+    protocol::{Kind, Protocol},
 };
 
 const PHONE: &str = "203.0.113.1";
 const GUESSER: &str = "203.0.113.2";
 const SCANNER: &str = "203.0.113.4";
 const BLOCKED: &str = "203.0.113.3";
+const STRANGER: &str = "203.0.113.5";
 
-/// A proxy that has seen a little of everything, and where its figures are over TCP.
-fn busy() -> (Guarded, Port) {
+/// A proxy that has seen a little of everything, where its figures are over TCP, and services that speak TLS.
+fn busy() -> (Guarded, Port, StandIn) {
     let port = Port::reserve();
+    let folder = certificates();
+    let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
+    let services = StandIn::start("hq", &certificate, &key).expect("stand-ins");
+    let over_tls = |protocol| services.ports.of(Kind { protocol, transport: Transport::Tls });
     let guarded = Guarded::start(&format!(
-        "[metrics]\nlisten = \"127.0.0.1:{port}\"\n[admin]\nsocket = \"admin.sock\"\n[guard]\nthreshold = 2\nblock = [\"{BLOCKED}\"]\n"
+        r#"
+[metrics]
+listen = "127.0.0.1:{port}"
+[admin]
+socket = "admin.sock"
+[guard]
+threshold = 2
+block = ["{BLOCKED}"]
+[[host]]
+names = ["secure.example.com"]
+target = "127.0.0.1"
+http = {{ tls = {} }}
+h323 = {{ tls = {}, check-certificate = true }}
+tls = {{ verify = "none" }}
+"#,
+        over_tls(Protocol::Http),
+        over_tls(Protocol::H323),
     ));
+    over_tls_and_by_certificate(&guarded);
+    two_hosts_of_a_phone(&guarded);
     let mut phone = guarded.connect("ldap", PHONE);
     phone.write_all(&bind("example.com\\0")).expect("the proxy reads");
     assert!(!read(&mut phone).is_empty());
@@ -62,7 +93,32 @@ fn busy() -> (Guarded, Port) {
     scanner.write_all(b"\0\0\0\0\0\0\0\0").expect("the proxy reads");
     read_to_end(&mut scanner);
     read_to_end(&mut guarded.connect("sip", BLOCKED));
-    (guarded, port)
+    (guarded, port, services)
+}
+
+fn over_tls_and_by_certificate(guarded: &Guarded) {
+    let mut browser = guarded.connect("http", PHONE);
+    browser.write_all(&get("secure.example.com", "/", "")).expect("the proxy reads");
+    assert!(read_to_end(&mut browser).starts_with(b"HTTP/1.1 200 "));
+    let certificate = client_certificate(guarded.folder.path(), "phone");
+    for (source, certificate) in [(PHONE, Some(&certificate)), (STRANGER, None)] {
+        let mut phone = tls_with(guarded.connect("h323s", source), "secure.example.com", certificate);
+        phone.write_all(&rrq("secure.example.com", "phone")).expect("the proxy reads");
+        assert!(phone.read(&mut [0; 4096]).expect("an answer") > 0);
+    }
+}
+
+/// With an answer to a call that nobody has made.
+fn two_hosts_of_a_phone(guarded: &Guarded) {
+    let mut phone = guarded.connect("sip", PHONE);
+    for domain in ["example.com", "small.example.com"] {
+        phone.write_all(register("101", domain, domain).as_bytes()).expect("the proxy reads");
+        assert!(read(&mut phone).starts_with(b"SIP/2.0 200 "));
+    }
+    let invite = common::sip::request("INVITE", "sip:a@b.example", "sip:c@b.example", "i", "", "");
+    let answer = common::sip::response(invite.as_bytes(), "200 OK", "");
+    phone.write_all(answer.as_bytes()).expect("the proxy reads");
+    wait_until("the answer", || ask(guarded, "/metrics").contains("\nrpd_sip_responses_dropped_total 1\n"));
 }
 
 /// What is answered to a request for `path` at the socket for administration.
@@ -93,9 +149,12 @@ fn spoken_of(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+fn of_root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
 fn of_project(path: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(of_root(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 const EXPECTED: &[&str] = &[
@@ -103,19 +162,19 @@ const EXPECTED: &[&str] = &[
     r#"rpd_connections{listener="http"} 0"#,
     r#"rpd_connections_total{listener="ldap",outcome="served"} 3"#,
     r#"rpd_connections_total{listener="ldap",outcome="refused"} 1"#,
-    r#"rpd_connections_total{listener="http",outcome="served"} 2"#,
+    r#"rpd_connections_total{listener="http",outcome="served"} 3"#,
     r#"rpd_connections_total{listener="http",outcome="refused"} 2"#,
     r#"rpd_connections_total{listener="https",outcome="served"} 1"#,
     r#"rpd_connections_total{listener="sip",outcome="denied"} 1"#,
     r#"rpd_connections{listener="any"} 0"#,
     r#"rpd_connections_total{listener="any",outcome="served"} 1"#,
     r#"rpd_connections_total{listener="any",outcome="refused"} 1"#,
-    r#"rpd_connection_seconds_count{protocol="http"} 5"#,
+    r#"rpd_connection_seconds_count{protocol="http"} 6"#,
     r#"rpd_connection_seconds_count{protocol="ldap"} 5"#,
     r#"rpd_connection_seconds_count{protocol=""} 1"#,
     r#"rpd_requests_total{protocol="",host="",outcome="malformed"} 1"#,
     r#"rpd_requests_total{protocol="ldap",host="example.com",outcome="forwarded"} 4"#,
-    r#"rpd_first_message_seconds_count{protocol="http"} 5"#,
+    r#"rpd_first_message_seconds_count{protocol="http"} 6"#,
     r#"rpd_requests_total{protocol="http",host="example.com",outcome="2xx"} 2"#,
     r#"rpd_requests_total{protocol="http",host="example.com",outcome="4xx"} 1"#,
     r#"rpd_requests_total{protocol="http",host="",outcome="unknown-host"} 1"#,
@@ -125,6 +184,16 @@ const EXPECTED: &[&str] = &[
     r#"rpd_target_connects_total{host="down.example.com",result="unreachable"} 1"#,
     r#"rpd_target_up{host="example.com"} 1"#,
     r#"rpd_target_up{host="down.example.com"} 0"#,
+    r#"rpd_target_connect_seconds_count{host="secure.example.com"} 2"#,
+    r#"rpd_client_certificates_total{result="trusted"} 1"#,
+    r#"rpd_client_certificates_total{result="untrusted"} 0"#,
+    r#"rpd_client_certificates_total{result="none"} 1"#,
+    r#"rpd_sip_responses_dropped_total 1"#,
+    r#"rpd_legs{protocol="sip",state="open"} 0.0"#,
+    r#"rpd_legs{protocol="http",state="open"} 0.0"#,
+    r#"rpd_legs{protocol="http",state="tunnel"} 0.0"#,
+    r#"rpd_accept_errors_total{error="EMFILE"} 0"#,
+    r#"rpd_lists_save_failures_total 0.0"#,
     r#"rpd_guard_events_total{reason="refused",protocol="ldap",counted="yes"} 3"#,
     r#"rpd_guard_events_total{reason="malformed",protocol="",counted="yes"} 1"#,
     r#"rpd_guard_bans_total{mode="enforce"} 1"#,
@@ -138,11 +207,13 @@ const EXPECTED: &[&str] = &[
 
 #[test]
 fn the_figures_are_what_happened_without_anybodys_address() {
-    let (guarded, port) = busy();
+    let (guarded, port, _services) = busy();
     for line in EXPECTED {
         wait_until(line, || ask(&guarded, "/metrics").lines().any(|there| there == *line));
     }
     let page = ask(&guarded, "/metrics");
+    let ends = "\nrpd_target_certificate_not_after_timestamp_seconds{host=\"secure.example.com\"} ";
+    assert!(page.contains(ends), "{page}");
     assert!(!page.contains("203.0.113.") && !page.contains("nobody.example"), "{page}");
     let over_tcp =
         |path| exchange(&mut TcpStream::connect(("127.0.0.1", port.number())).expect("it listens"), path);
@@ -185,7 +256,7 @@ fn who_drains_is_not_healthy() {
 
 #[test]
 fn every_figure_is_described_and_dashboard_and_alerts_use_no_other() {
-    let (guarded, _port) = busy();
+    let (guarded, _port, _services) = busy();
     let manual = of_project("docs/OPERATING.md");
     let described = spoken_of(&manual);
     wait_until("all figures", || names(&ask(&guarded, "/metrics")).len() >= described.len());
@@ -198,4 +269,45 @@ fn every_figure_is_described_and_dashboard_and_alerts_use_no_other() {
         assert!(used.len() > 5 && used.is_subset(&there), "{file}: {:?}", used.difference(&there));
     }
     serde_json::from_str::<serde_json::Value>(&grafana).expect("JSON");
+}
+
+#[test]
+fn legs_are_seen_while_they_are_open_parked_or_tunnels() {
+    let guarded = Guarded::start("[admin]\nsocket = \"admin.sock\"\n");
+    let wait_for = |protocol: &str, state: &str, number: &str| {
+        let line = format!("rpd_legs{{protocol=\"{protocol}\",state=\"{state}\"}} {number}");
+        wait_until(&line, || ask(&guarded, "/metrics").lines().any(|there| there == line));
+    };
+    let mut phone = guarded.connect("ldap", PHONE);
+    phone.write_all(&bind("example.com\\0")).expect("the proxy reads");
+    assert!(!read(&mut phone).is_empty());
+    wait_for("ldap", "open", "1.0");
+    let mut browser = guarded.connect("http", PHONE);
+    browser.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").expect("the proxy reads");
+    assert!(!read(&mut browser).is_empty());
+    wait_for("http", "open", "1.0");
+    drop(browser);
+    wait_for("http", "parked", "1.0");
+    let mut browser = guarded.connect("http", PHONE);
+    let upgrade =
+        "GET /tunnel HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    browser.write_all(upgrade.as_bytes()).expect("the proxy reads");
+    assert!(read(&mut browser).starts_with(b"HTTP/1.1 101 "));
+    wait_for("http", "tunnel", "1.0");
+    wait_for("http", "open", "0.0");
+    drop((browser, phone));
+    wait_for("http", "tunnel", "0.0");
+    wait_for("ldap", "open", "0.0");
+}
+
+#[test]
+#[ignore = "needs prometheus"]
+fn prometheus_finds_nothing_to_complain_of() {
+    let (guarded, _port, _services) = busy();
+    let answer = ask(&guarded, "/metrics");
+    let (_, page) = answer.split_once("\r\n\r\n").expect("a body");
+    let page = write(guarded.folder.path(), "metrics.txt", page);
+    let checked = run("sh", ["-c", "promtool check metrics < \"$0\"", &page.display().to_string()]);
+    assert_eq!(checked.expect(0).err, "");
+    run("promtool", ["check", "rules", &of_root("dist/alerts.yml").display().to_string()]).ok();
 }

@@ -3,14 +3,15 @@
 use std::sync::OnceLock;
 
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
 use super::spoken::{PerSpoken, word};
 use crate::{
-    outcome::{Reason, Record},
+    outcome::{Reached, Reason, Record},
     protocol::Protocol,
+    tls::Validity,
 };
 
 /// What becomes of a request.
@@ -29,6 +30,8 @@ pub(super) struct Hosts {
     connects: Family<Vec<(&'static str, String)>, Counter>,
     up: Family<Vec<(&'static str, String)>, Gauge>,
     retries: Family<Vec<(&'static str, String)>, Counter>,
+    took: Family<Vec<(&'static str, String)>, Histogram>,
+    certificate_ends: Family<Vec<(&'static str, String)>, Gauge>,
 }
 
 /// One host.
@@ -47,17 +50,27 @@ struct Target {
     unreachable: Counter,
     up: Gauge,
     retries: Counter,
+    took: Histogram,
+    /// Made when a certificate has been seen.
+    certificate_ends: OnceLock<Gauge>,
 }
 
 impl Hosts {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let (requests, connects) = (Family::default(), Family::default());
-        let (up, retries) = (Family::default(), Family::default());
+        let (up, retries, certificate_ends) = (Family::default(), Family::default(), Family::default());
+        let took = Family::new_with_constructor(took as fn() -> Histogram);
         registry.register("requests", "Requests, and connections that are one", requests.clone());
         registry.register("target_connects", "Connections to targets", connects.clone());
         registry.register("target_up", "Whether the last connection to a target succeeded", up.clone());
         registry.register("http_retries", "Requests sent once more on a new connection", retries.clone());
-        Self { requests, connects, up, retries }
+        registry.register("target_connect_seconds", "Until a target took a connection", took.clone());
+        registry.register(
+            "target_certificate_not_after_timestamp_seconds",
+            "When the certificate ends that a target has shown last",
+            certificate_ends.clone(),
+        );
+        Self { requests, connects, up, retries, took, certificate_ends }
     }
 
     /// The counters of a host, whose name is empty if there was none.
@@ -72,6 +85,8 @@ impl Hosts {
             unreachable: connects("unreachable"),
             up: self.up.get_or_create_owned(&labels()),
             retries: self.retries.get_or_create_owned(&labels()),
+            took: self.took.get_or_create_owned(&labels()),
+            certificate_ends: OnceLock::new(),
         };
         Host {
             name: name.to_owned(),
@@ -96,10 +111,15 @@ impl Host {
         }
     }
 
-    pub(super) fn reached(&self) {
-        if let Some(target) = &self.target {
-            target.reached.inc();
-            target.up.set(1);
+    pub(super) fn reached(&self, hosts: &Hosts, reached: &Reached) {
+        let Some(target) = &self.target else { return };
+        target.reached.inc();
+        target.up.set(1);
+        target.took.observe(reached.after.as_secs_f64());
+        if let Some(validity) = reached.certificate.as_deref().and_then(Validity::of) {
+            let labels = vec![("host", self.name.clone())];
+            let make = || hosts.certificate_ends.get_or_create_owned(&labels);
+            target.certificate_ends.get_or_init(make).set(validity.ends);
         }
     }
 
@@ -136,6 +156,10 @@ impl Outcome {
             Self::Refused(reason) => reason.as_str(),
         }
     }
+}
+
+fn took() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0])
 }
 
 const STATUS: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -1,12 +1,15 @@
 //! Connections, by the listener that they came in at.
 
+use std::io;
+
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use rustix::io::Errno;
 
 use crate::{
-    outcome::{End, Reason, Record},
+    outcome::{End, Reason, Record, Refusal},
     protocol::ListenerKind,
 };
 
@@ -60,6 +63,30 @@ impl Listener {
         };
         let labels = [("listener", self.kind.as_str()), ("version", version), ("result", result)];
         self.handshakes.get_or_create(&labels).inc();
+    }
+}
+
+/// What became of the certificate of a client whose host asks for one.
+pub(super) fn client_certificate(record: &Record, end: &End) -> Option<&'static str> {
+    let shown = record.tls.as_ref().is_some_and(|tls| !tls.certificates.is_empty());
+    let needed = |refusal: &Refusal| refusal.reason == Reason::Certificate && record.tls.is_some();
+    match (record.certificate.as_deref(), end) {
+        (Some(Ok(_)), _) => Some("trusted"),
+        (Some(Err(_)), _) => Some(if shown { "untrusted" } else { "none" }),
+        (None, End::Refused(refusal)) if needed(refusal) => Some(if shown { "untrusted" } else { "none" }),
+        (None, _) => None,
+    }
+}
+
+/// What the system calls it.
+pub(super) fn accept_error(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => "EMFILE",
+        Some(Errno::NFILE) => "ENFILE",
+        Some(Errno::NOBUFS) => "ENOBUFS",
+        Some(Errno::NOMEM) => "ENOMEM",
+        Some(Errno::CONNABORTED) => "ECONNABORTED",
+        _ => "other",
     }
 }
 

@@ -12,7 +12,8 @@ mod spoken;
 use std::{
     collections::HashMap,
     fmt::Write as _,
-    sync::{Arc, PoisonError, RwLock},
+    io,
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
 
@@ -49,9 +50,12 @@ pub struct Metrics {
     bans: Family<[(&'static str, &'static str); 1], Counter>,
     refused: Counter,
     limits: Family<[(&'static str, &'static str); 1], Counter>,
-    accept_errors: Counter,
+    accept_errors: Family<[(&'static str, &'static str); 1], Counter>,
+    responses_dropped: Counter,
+    certificates: Family<[(&'static str, &'static str); 1], Counter>,
     reloads: Family<[(&'static str, &'static str); 1], Counter>,
     last_reload: Gauge,
+    last_success: Gauge<f64, AtomicU64>,
     panics: Counter,
 }
 
@@ -74,8 +78,11 @@ impl Metrics {
         let protocols = PerProtocolSeries::register_all(&mut registry);
         let hosts = Hosts::register(&mut registry);
         let (events, bans, limits) = (Family::default(), Family::default(), Family::default());
+        let (accept_errors, certificates) = (Family::default(), Family::default());
         let (reloads, last_reload) = (Family::default(), Gauge::default());
-        let (refused, accept_errors, panics) = (Counter::default(), Counter::default(), Counter::default());
+        let last_success = Gauge::<f64, AtomicU64>::default();
+        let (refused, responses_dropped, panics) =
+            (Counter::default(), Counter::default(), Counter::default());
         // At zero from the start: what first appears as one has no rate.
         for mode in ["enforce", "observe"] {
             drop(bans.get_or_create(&[("mode", mode)]));
@@ -83,22 +90,42 @@ impl Metrics {
         for limit in ["max-connections", "connections-per-source"] {
             drop(limits.get_or_create(&[("limit", limit)]));
         }
+        drop(accept_errors.get_or_create(&[("error", "EMFILE")]));
+        for result in ["trusted", "untrusted", "none"] {
+            drop(certificates.get_or_create(&[("result", result)]));
+        }
         for result in ["done", "failed"] {
             drop(reloads.get_or_create(&[("result", result)]));
         }
         // What runs was read without an error.
         last_reload.set(1);
+        last_success.set(timestamp(SystemTime::now()));
         registry.register("config_reloads", "Reloads of the configuration", reloads.clone());
         registry.register(
             "config_last_reload_success",
             "Whether the last one succeeded",
             last_reload.clone(),
         );
+        registry.register(
+            "config_last_reload_success_timestamp_seconds",
+            "When what is in force was read",
+            last_success.clone(),
+        );
         registry.register("guard_events", "Refusals, by what the guard made of them", events.clone());
         registry.register("guard_bans", "Sources that were shut out, or would have been", bans.clone());
         registry.register("guard_refused", "Connections closed because of the lists", refused.clone());
         registry.register("limit_hits", "Connections that a limit ended or kept out", limits.clone());
         registry.register("accept_errors", "Failures to accept a connection", accept_errors.clone());
+        registry.register(
+            "client_certificates",
+            "Clients of hosts that check certificates",
+            certificates.clone(),
+        );
+        registry.register(
+            "sip_responses_dropped",
+            "Answers of phones that nobody waits for",
+            responses_dropped.clone(),
+        );
         registry.register("panics", "Connections that ended by a bug of the proxy", panics.clone());
         registry.register_collector(Box::new(watched));
         Self {
@@ -112,8 +139,11 @@ impl Metrics {
             refused,
             limits,
             accept_errors,
+            responses_dropped,
+            certificates,
             reloads,
             last_reload,
+            last_success,
             panics,
         }
     }
@@ -130,13 +160,16 @@ impl Metrics {
     }
 
     /// A connection could not be accepted.
-    pub fn not_accepted(&self) {
-        self.accept_errors.inc();
+    pub fn not_accepted(&self, error: &io::Error) {
+        self.accept_errors.get_or_create(&[("error", listener::accept_error(error))]).inc();
     }
 
     /// The configuration was read anew, and is in force or not.
     pub fn reloaded(&self, succeeded: bool) {
         self.last_reload.set(succeeded.into());
+        if succeeded {
+            self.last_success.set(timestamp(SystemTime::now()));
+        }
         self.reloads.get_or_create(&[("result", if succeeded { "done" } else { "failed" })]).inc();
     }
 
@@ -149,6 +182,9 @@ impl Metrics {
     pub fn ended(&self, facts: &Facts, record: &Record, end: &End, judged: &Judged) {
         let spoken = facts.protocol;
         self.listener(facts.listener).ended(record, end);
+        if let Some(result) = listener::client_certificate(record, end) {
+            self.certificates.get_or_create(&[("result", result)]).inc();
+        }
         // What is closed at once would hide how long the others last.
         if *end != End::Denied {
             self.protocols[spoken].lasted.observe(facts.accepted.elapsed().as_secs_f64());
@@ -183,7 +219,8 @@ impl Metrics {
         match observation {
             Observation::Forwarded => self.request(spoken, record, Outcome::forwarded(record)),
             Observation::Refused(refusal) => self.refused(spoken, record, refusal.reason, judged),
-            Observation::Reached => self.host(record).reached(),
+            Observation::Reached(reached) => self.host(record).reached(&self.hosts, reached),
+            Observation::Unawaited => _ = self.responses_dropped.inc(),
             Observation::Proven => {}
         }
         // Elsewhere the connection is still counting.

@@ -17,6 +17,7 @@ use rp_guard::Filter;
 use super::{process::Process, timestamp};
 use crate::{
     guard::{Gate, KindWord, OriginWord},
+    protocol::Protocol,
     state::Live,
     store::Unsaved,
     tls::Validity,
@@ -45,6 +46,7 @@ impl Collector for Watched {
         page.gauge("start_time_seconds", "When the proxy was started", timestamp(self.started))?;
         self.process(&mut page)?;
         self.lists(&mut page)?;
+        self.legs(&mut page)?;
         self.certificates(&mut page)
     }
 }
@@ -83,8 +85,21 @@ impl Watched {
             "Bans ended early for want of room",
             stats.bans_dropped as f64,
         )?;
+        let failures = self.unsaved.as_ref().map_or(0, Unsaved::failures);
+        page.counter("lists_save_failures", "Attempts to save the lists that failed", failures as f64)?;
         let unsaved = self.unsaved.as_ref().is_some_and(|unsaved| unsaved.failure().is_some());
         page.gauge("lists_unsaved", "Whether the lists could not be saved", f64::from(u8::from(unsaved)))
+    }
+
+    fn legs(&self, page: &mut Page<'_>) -> fmt::Result {
+        let state = self.live.now();
+        let row = |protocol: Protocol, kind, number: f64| {
+            ([("protocol", protocol.as_str()), ("state", kind)], number)
+        };
+        let open = Protocol::ALL.map(|protocol| row(protocol, "open", state.legs.open(protocol).into()));
+        let parked = row(Protocol::Http, "parked", state.parked.len() as f64);
+        let tunnels = row(Protocol::Http, "tunnel", state.legs.tunnels().into());
+        page.gauges("legs", "Connections to targets", open.into_iter().chain([parked, tunnels]))
     }
 
     fn certificates(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Which host, and which way to it: the questions between a name and a connection, the same for all protocols.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use rp_route::leg::{Leg, Transport};
 
@@ -8,10 +8,10 @@ use super::{Session, case::Case};
 use crate::{
     connect::{self, connect},
     open_legs::OpenLeg,
-    outcome::{Observation, Reason, Refusal},
+    outcome::{Observation, Reached, Reason, Refusal},
     protocol::Protocol,
     proxy_protocol::Addresses,
-    state::Destination,
+    state::{Destination, State},
     stream::Stream,
 };
 
@@ -77,11 +77,11 @@ pub(super) fn by_certificate(
     let ports = destination.host.services[protocol].as_ref().map(|service| service.ports).unwrap_or_default();
     let (leg, name) = match (proven, ports.tls, ports.tcp) {
         (Ok(name), Some(port), _) => {
-            case.record.certificate = Some(name.as_str().into());
+            case.record.certificate = Some(Box::new(Ok(name.clone())));
             (Leg { transport: Transport::Tls, port }, Some(name))
         }
         (Err(why), _, Some(port)) => {
-            case.record.certificate = Some(why.into());
+            case.record.certificate = Some(Box::new(Err(why)));
             (Leg { transport: Transport::Tcp, port }, None)
         }
         (Err(why), _, None) => return Err(Refusal::because(Reason::Certificate, why)),
@@ -107,7 +107,32 @@ pub(super) fn place(destination: &Destination, protocol: Protocol) -> Result<Ope
     })
 }
 
-/// Connects to the host by the leg chosen.
+/// A connection to a host.
+pub(super) struct Opened {
+    pub(super) stream: Stream,
+    pub(super) place: OpenLeg,
+    pub(super) reached: Reached,
+}
+
+/// Connects to the host by the leg chosen, on behalf of `client`.
+///
+/// # Errors
+/// What happened at each target, when none took it.
+pub(super) async fn dial(
+    state: &State,
+    protocol: Protocol,
+    destination: &Destination,
+    leg: Leg,
+    client: &Addresses,
+    place: OpenLeg,
+) -> Result<Opened, connect::Unreachable> {
+    let start = Instant::now();
+    let stream = connect(destination, protocol, leg, client, &state.config.limits, &state.resolver).await?;
+    let reached = Reached { after: start.elapsed(), certificate: stream.certificate().cloned() };
+    Ok(Opened { stream, place, reached })
+}
+
+/// The same for a session that waits for it.
 ///
 /// # Errors
 /// It has as many connections as it may have; or no target took this one.
@@ -118,18 +143,17 @@ pub(super) async fn open(
     leg: Leg,
 ) -> Result<(Stream, OpenLeg), NoLeg> {
     let place = place(destination, protocol).map_err(NoLeg::Full)?;
-    let state = session.state();
     let client = Addresses { source: session.facts.source, destination: session.facts.destination };
-    let connected = connect(destination, protocol, leg, &client, &state.config.limits, &state.resolver).await;
-    let stream = match connected {
-        Ok(stream) => stream,
+    let dialled = dial(&session.state(), protocol, destination, leg, &client, place).await;
+    let Opened { stream, place, reached } = match dialled {
+        Ok(opened) => opened,
         Err(unreachable) => {
             session.record.target = unreachable.last;
             return Err(NoLeg::Unreachable(unreachable));
         }
     };
     session.record.target = stream.peer().ok();
-    session.observe(&Observation::Reached);
+    session.observe(&Observation::Reached(reached));
     Ok((stream, place))
 }
 

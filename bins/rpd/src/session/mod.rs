@@ -341,7 +341,7 @@ mod tests {
         assert!(switched <= 440, "{switched}");
         let whole = size_of_val(&session.run());
         assert!(size_of::<Relay>() <= 280, "{}", size_of::<Relay>());
-        assert!(size_of::<Session>() <= 328, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
         assert!(whole <= 144, "{whole}");
     }
 }

@@ -357,7 +357,16 @@ pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 
 /// Where the certificates of a TLS client's test are not needed.
 pub fn tls(stream: TcpStream, name: &str) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
-    let config = rpd::tls::client_config_with(rpd::tls::accept_any(), None);
+    tls_with(stream, name, None)
+}
+
+/// The same for a client that shows a certificate.
+pub fn tls_with(
+    stream: TcpStream,
+    name: &str,
+    certificate: Option<&Arc<rustls::sign::CertifiedKey>>,
+) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+    let config = rpd::tls::client_config_with(rpd::tls::accept_any(), certificate);
     let name = name.to_owned().try_into().expect("a name");
     let connection = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
     rustls::StreamOwned::new(connection, stream)

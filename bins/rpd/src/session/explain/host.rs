@@ -40,15 +40,17 @@ pub(super) fn way(
     protocol: Option<Protocol>,
     leg: Leg,
     over: Transport,
-    certificate: Option<&str>,
+    certificate: Option<&Result<String, String>>,
 ) -> LegTold {
     let host = &destination.host;
     let service = protocol.and_then(|protocol| host.services[protocol].as_ref());
     let because = match (certificate, service.map(|service| service.ports)) {
-        (Some(name), _) if leg.transport == Transport::Tls => {
+        (Some(Ok(name)), _) => {
             format!("the certificate proves the name {name:?}, so the service need not ask for a password")
         }
-        (Some(why), _) => format!("{why}; so the leg is in clear, and the service asks for the password"),
+        (Some(Err(why)), _) => {
+            format!("{why}; so the leg is in clear, and the service asks for the password")
+        }
         (None, Some(Ports { tcp: Some(_), tls: Some(_) })) => match over {
             Transport::Tcp => "the host takes both kinds, and the client came in clear".to_owned(),
             Transport::Tls => "the host takes both kinds, and the client came over TLS".to_owned(),

@@ -18,14 +18,16 @@ use super::{
     place::{Way, matching, registers, route},
 };
 use crate::{
-    connect::{Unreachable, connect},
+    connect::Unreachable,
     open_legs::OpenLeg,
     outcome::{Observation, Reason, Record, Refusal},
     protocol::Protocol,
     proxy_protocol::Addresses,
-    session::{Session, leg},
+    session::{
+        Session,
+        leg::{self, Opened},
+    },
     state::Destination,
-    stream::Stream,
 };
 
 /// A connection to one host on behalf of the phone.
@@ -79,12 +81,9 @@ impl Leg {
     }
 }
 
-/// A connection to a host, or why there is none.
-type Opened = Result<(Stream, OpenLeg), Unreachable>;
-
 /// A leg that is being opened.
 pub(super) struct Dial {
-    connecting: Pin<Box<dyn Future<Output = Opened> + Send>>,
+    connecting: Pin<Box<dyn Future<Output = Result<Opened, Unreachable>> + Send>>,
     destination: Arc<Destination>,
     domain: Option<Box<str>>,
     checked: Option<Box<str>>,
@@ -122,9 +121,7 @@ impl Switch {
         let client = Addresses { source: session.facts.source, destination: session.facts.destination };
         let connecting = Box::pin(async move {
             let state = live.now();
-            let limits = &state.config.limits;
-            let stream = connect(&host, Protocol::Sip, leg, &client, limits, &state.resolver).await?;
-            Ok((stream, place))
+            leg::dial(&state, Protocol::Sip, &host, leg, &client, place).await
         });
         let domain = request.from.ok().map(|from| from.domain().into());
         Ok(Dial { connecting, destination, domain, checked, about })
@@ -138,8 +135,8 @@ impl Switch {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Box<No>>> {
         dial.connecting.as_mut().poll(cx).map(|opened| match opened {
-            Ok((stream, place)) => {
-                self.opened(session, dial, stream, place);
+            Ok(opened) => {
+                self.opened(session, dial, opened);
                 Ok(())
             }
             Err(unreachable) => {
@@ -149,9 +146,10 @@ impl Switch {
         })
     }
 
-    fn opened(&mut self, session: &mut Session, dial: &mut Dial, stream: Stream, place: OpenLeg) {
+    fn opened(&mut self, session: &mut Session, dial: &mut Dial, opened: Opened) {
+        let Opened { stream, place, reached } = opened;
         dial.about.target = stream.peer().ok();
-        observe(session, &dial.about, &Observation::Reached);
+        observe(session, &dial.about, &Observation::Reached(reached));
         if self.legs.is_empty() {
             session.record.target = dial.about.target;
         } else {

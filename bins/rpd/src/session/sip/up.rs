@@ -14,7 +14,7 @@ use super::{
     place::{BOUND, Place, place, sound},
 };
 use crate::{
-    outcome::{Reason, Refusal},
+    outcome::{Observation, Reason, Refusal},
     session::Session,
 };
 
@@ -155,7 +155,10 @@ impl Switch {
         let asked = self.verdicts.leg_of(session, response).map(usize::from);
         match asked.or((self.legs.len() == 1).then_some(BOUND)) {
             Some(leg) => Way::Leg(leg),
-            None => Way::Nowhere,
+            None => {
+                session.observe(&Observation::Unawaited);
+                Way::Nowhere
+            }
         }
     }
 
