@@ -272,6 +272,25 @@ fn the_words_for_people_end_with_what_comes_of_it() {
     }
 }
 
+/// The example of the manual, for the host that begins in its line 20.
+#[test]
+fn the_manual_shows_what_is_printed() {
+    let manual = include_str!("../../../docs/OPERATING.md");
+    let (_, rest) = manual.split_once("    $ rpd explain ").expect("an example");
+    let shown: Vec<&str> = rest.lines().skip(1).map_while(|line| line.strip_prefix("    ")).collect();
+    let row = "[[host]]\ncomment = \"PBX hq\"\nnames = [\"example.com\"]\ntarget = \"172.16.10.2\"\n\
+               sip = { tcp = 5060, networks = [\"203.0.113.0/24\"] }\n";
+    let desk = Desk::with(row);
+    let lines = format!("{LISTEN}{row}").lines().position(|line| line == "[[host]]").expect("a row") + 1;
+    let register = "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1;branch=z9hG4bK1\r\n\
+                    From: <sip:101@example.com>;tag=1\r\nTo: <sip:101@example.com>\r\nCall-ID: c1\r\n\
+                    CSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n";
+    let finished = desk.ask("sips", register.as_bytes(), &["--source", "198.51.100.7"]).expect(1);
+    let printed = finished.out.replace(&format!("{}:{lines}", desk.config.display()), "/etc/rpd/rpd.toml:20");
+    let printed = printed.replace(&format!("in line {lines}"), "in line 20");
+    assert_eq!(printed.lines().collect::<Vec<_>>(), shown);
+}
+
 #[test]
 fn a_wrong_question_is_told_apart_from_a_refusal() {
     let desk = Desk::set();

@@ -79,7 +79,7 @@ impl Question {
         };
         let judged = |refusal: Refusal| {
             let judgement = judgement(state, gate, &facts, &refusal);
-            Some(RefusalTold::new(refusal, judgement))
+            RefusalTold::new(refusal, judgement)
         };
         match verdict {
             Verdict::Forwarded(destination, leg) => {
@@ -89,18 +89,15 @@ impl Question {
             Verdict::Refused(refusal, answer) => {
                 explanation.outcome = Word::Refused;
                 explanation.notes.extend(known_names(state, protocol, &refusal));
-                explanation.refusal = judged(refusal);
-                explanation.answer = Some(answer);
+                (explanation.refusal, explanation.answer) = (Some(judged(refusal)), Some(answer));
             }
             Verdict::Answered(answer) => {
-                explanation.outcome = Word::Answered;
-                explanation.answer = Some(answer);
+                (explanation.outcome, explanation.answer) = (Word::Answered, Some(answer));
             }
-            Verdict::Closed => {}
+            Verdict::Closed => explanation.outcome = Word::Closed,
             Verdict::Incomplete(missing) => {
-                explanation.outcome = Word::Incomplete;
-                explanation.missing = Some(missing.get());
-                explanation.refusal = judged(self.no_more(over));
+                (explanation.outcome, explanation.missing) = (Word::Incomplete, Some(missing.get()));
+                explanation.refusal = Some(judged(self.no_more(over)));
             }
         }
         shut_out(&mut explanation, state, gate);
