@@ -102,6 +102,34 @@ impl Body {
         Ok(step)
     }
 
+    /// How many octets of content come next, whatever they are. Zero, if [`step`](Self::step) has to see what comes.
+    ///
+    /// ```
+    /// let mut body = rp_http::Body::from(rp_http::Framing::Length(70_000));
+    /// assert_eq!(body.passing(), 70_000);
+    /// body.passed(70_000);
+    /// assert!(body.is_over());
+    /// ```
+    pub fn passing(&self) -> u64 {
+        match &self.state {
+            State::Length(left) => *left,
+            State::UntilClose => u64::MAX,
+            // Chunks are hardly ever so large that it would matter.
+            State::Chunked(_) | State::Over | State::Broken(_) => 0,
+        }
+    }
+
+    /// So many octets of content have passed, no more than [`passing`](Self::passing) tells: no step has to see them.
+    pub fn passed(&mut self, octets: u64) {
+        self.offset = self.offset.saturating_add(octets);
+        if let State::Length(left) = &mut self.state {
+            *left = left.saturating_sub(octets);
+        }
+        if self.has_ended() {
+            self.state = State::Over;
+        }
+    }
+
     /// The body is over; [`step`](Self::step) would say [`Step::End`].
     pub fn is_over(&self) -> bool {
         self.state == State::Over

@@ -88,6 +88,38 @@ impl ClientFollower {
         }
     }
 
+    /// How many octets go on whatever they are, if `front` are the next ones, or as many of them as are known: the
+    /// rest of a message that has begun, or one that begins here and is not to be decided. Zero, if [`step`](Self::step)
+    /// has to see them.
+    ///
+    /// ```
+    /// let mut client = rp_ldap::ClientFollower::new();
+    /// // The head of a search of 65,541 octets.
+    /// let front = b"\x30\x84\x00\x00\xff\xff\x02\x01\x02\x63\x84\x00\x00\xff\xf6";
+    /// assert_eq!(client.passing(front), 65_541);
+    /// client.passed(60_000, 65_541);
+    /// assert_eq!(client.passing(&[]), 5_541);
+    /// ```
+    pub fn passing(&self, front: &[u8]) -> usize {
+        match self.phase {
+            Phase::Within { left } => left,
+            Phase::Opaque => usize::MAX,
+            Phase::Between if self.layer_may_begin && front.first() != Some(&SEQUENCE) => 0,
+            Phase::Between => match begin(front) {
+                Ok(Begin::Pass { frame_len, unbind: false }) => frame_len,
+                _ => 0,
+            },
+            Phase::Broken(_) => 0,
+        }
+    }
+
+    /// So many octets have gone on, of those that [`passing`](Self::passing) has just told of: no step has to see them.
+    pub fn passed(&mut self, octets: usize, of: usize) {
+        if self.phase != Phase::Opaque {
+            self.phase = Phase::behind(octets, of);
+        }
+    }
+
     /// A SASL bind has succeeded, as [`BindAnswer::may_begin_layer`](crate::BindAnswer::may_begin_layer)
     /// tells. From now on the client may send a security layer, whose first octet is not the `30` of a
     /// message; then the rest of its stream cannot be read (RFC 4513 5.2.1.4).
@@ -122,11 +154,18 @@ impl ClientFollower {
 
     fn pass<'a>(&mut self, left: usize, input: &[u8]) -> ClientStep<'a> {
         let octets = left.min(input.len());
-        self.phase = match left.saturating_sub(octets) {
-            0 => Phase::Between,
-            left => Phase::Within { left },
-        };
+        self.phase = Phase::behind(octets, left);
         ClientStep::Pass(octets)
+    }
+}
+
+impl Phase {
+    /// Behind so many octets, of as many as a message has left.
+    fn behind(octets: usize, left: usize) -> Self {
+        match left.saturating_sub(octets) {
+            0 => Self::Between,
+            left => Self::Within { left },
+        }
     }
 }
 

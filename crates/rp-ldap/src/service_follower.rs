@@ -138,6 +138,40 @@ impl ServiceFollower {
         }
     }
 
+    /// How many octets go on and tell nothing, if `front` are the next ones, or as many of them as are known: the rest of
+    /// a message that has begun, or one that begins here and whose head is all there. Zero, if [`step`](Self::step) has to
+    /// see them.
+    ///
+    /// ```
+    /// let mut service = rp_ldap::ServiceFollower::new();
+    /// // The head of an entry of 65,541 octets.
+    /// let front = b"\x30\x84\x00\x00\xff\xff\x02\x01\x02\x64\x84\x00\x00\xff\xf6";
+    /// assert_eq!(service.passing(front), 65_541);
+    /// service.passed(60_000, 65_541);
+    /// assert_eq!(service.passing(&[]), 5_541);
+    /// assert!(!service.is_between_frames());
+    /// ```
+    pub fn passing(&self, front: &[u8]) -> usize {
+        match self.phase {
+            Phase::Within { left } => left,
+            Phase::Opaque => usize::MAX,
+            Phase::Head(before) if !before.is_nothing() => 0,
+            Phase::Head(_) if self.layer_may_begin && front.first() != Some(&SEQUENCE) => 0,
+            Phase::Head(_) => match Head::read(front) {
+                Ok(Head { code: None, frame_len, .. }) => frame_len,
+                _ => 0,
+            },
+            Phase::Broken { .. } => 0,
+        }
+    }
+
+    /// So many octets have gone on, of those that [`passing`](Self::passing) has just told of: no step has to see them.
+    pub fn passed(&mut self, octets: usize, of: usize) {
+        if self.phase != Phase::Opaque {
+            self.phase = Phase::behind(octets, of);
+        }
+    }
+
     /// Whether the client has been sent whole messages only, so that one of another origin may be put behind
     /// them; never so in a security layer.
     pub fn is_between_frames(&self) -> bool {
@@ -187,11 +221,18 @@ impl ServiceFollower {
 
     fn pass(&mut self, left: usize, input: &[u8]) -> usize {
         let octets = left.min(input.len());
-        self.phase = match left.saturating_sub(octets) {
-            0 => Phase::Head(Seen::NOTHING),
-            left => Phase::Within { left },
-        };
+        self.phase = Phase::behind(octets, left);
         octets
+    }
+}
+
+impl Phase {
+    /// Behind so many octets, of as many as a message has left.
+    fn behind(octets: usize, left: usize) -> Self {
+        match left.saturating_sub(octets) {
+            0 => Self::Head(Seen::NOTHING),
+            left => Self::Within { left },
+        }
     }
 }
 

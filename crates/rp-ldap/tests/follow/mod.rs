@@ -47,6 +47,7 @@ pub(crate) fn requests(pieces: &[&[u8]]) -> Requests {
     for piece in pieces {
         held.extend_from_slice(piece);
         loop {
+            let (unseen, before) = (client.passing(&held[..held.len().min(FRONT)]), client.clone());
             let step = match client.step(&held) {
                 Ok(step) => step,
                 Err(invalid) => {
@@ -73,6 +74,10 @@ pub(crate) fn requests(pieces: &[&[u8]]) -> Requests {
                 }
             };
             assert!((1..=held.len()).contains(&octets), "{octets} of {}", held.len());
+            if unseen > 0 {
+                assert_eq!((step, octets), (ClientStep::Pass(octets), unseen.min(held.len())));
+                assert_eq!(unseen_client(before, octets, unseen), format!("{client:?}"));
+            }
             assert!(held.len() >= wanted, "more was asked for than was needed");
             wanted = 0;
             if client.is_opaque() {
@@ -97,6 +102,7 @@ pub(crate) fn answers(pieces: &[&[u8]], opened: &[Opened]) -> Answers {
         let mut rest = *piece;
         while !rest.is_empty() {
             let was_between = service.is_between_frames();
+            let (unseen, before) = (service.passing(&rest[..rest.len().min(FRONT)]), service.clone());
             let step = match service.step(rest) {
                 Ok(step) => step,
                 Err(invalid) => {
@@ -108,6 +114,10 @@ pub(crate) fn answers(pieces: &[&[u8]], opened: &[Opened]) -> Answers {
                 }
             };
             assert!((1..=rest.len()).contains(&step.octets), "{} of {}", step.octets, rest.len());
+            if unseen > 0 {
+                assert_eq!((step.octets, step.event), (unseen.min(rest.len()), None));
+                assert_eq!(unseen_service(before, step.octets, unseen), format!("{service:?}"));
+            }
             if service.is_opaque() {
                 seen.opaque_from.get_or_insert(passed);
             }
@@ -123,6 +133,21 @@ pub(crate) fn answers(pieces: &[&[u8]], opened: &[Opened]) -> Answers {
     }
     seen
 }
+
+/// What a follower is like behind octets that no step has seen.
+fn unseen_client(mut client: ClientFollower, octets: usize, of: usize) -> String {
+    client.passed(octets, of);
+    format!("{client:?}")
+}
+
+/// See [`unseen_client`].
+fn unseen_service(mut service: ServiceFollower, octets: usize, of: usize) -> String {
+    service.passed(octets, of);
+    format!("{service:?}")
+}
+
+/// As much is looked at of what is not read.
+const FRONT: usize = 64;
 
 fn open(service: &mut ServiceFollower, opened: &[Opened], messages: usize) {
     for bind in opened.iter().filter(|bind| bind.behind == messages) {
