@@ -17,6 +17,7 @@ mod limits;
 pub mod listeners;
 mod lock;
 mod log_file;
+mod log_lines;
 pub mod logging;
 mod metrics;
 mod open_legs;
@@ -26,11 +27,14 @@ mod paths;
 mod places;
 pub mod protocol;
 mod proxy_protocol;
+mod recent;
+mod refused;
 mod rejects;
 pub mod reload;
 mod scratch;
 pub mod server;
 mod session;
+mod sightings;
 mod state;
 pub mod store;
 mod stream;
@@ -38,6 +42,12 @@ mod systemd;
 pub mod tls;
 
 pub use session::explain;
+
+/// Whoever packages this says which commit it is made of.
+const COMMIT: &str = match option_env!("RPD_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
 
 /// What the README shows is true.
 #[cfg(doctest)]

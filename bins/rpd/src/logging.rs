@@ -26,7 +26,7 @@ use tracing_subscriber::{
 use crate::{
     config::{self, Format, Host, Log},
     guard::{Refusing, event_words, time_text},
-    log_file,
+    log_file, log_lines,
     outcome::{Cause, End, Facts, Observation, Reason, Record, Refusal},
     protocol::Protocol,
 };
@@ -72,6 +72,7 @@ impl Prepared {
         let Some(change) = CHANGE.get() else { return };
         JSON.store(self.log.format == Format::Json, Ordering::Relaxed);
         log_file::replace(self.output);
+        log_lines::lines().resize(self.log.keep_requests.into());
         change(&self.log);
     }
 }
@@ -95,13 +96,15 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(|| log_file::Output).with_target(false);
+    let kept = tracing_subscriber::fmt::layer().with_writer(log_lines::Keep).with_target(false);
+    let kept = kept.with_ansi(false).without_time().with_level(false);
     // systemd sets this for services whose output goes to the journal, which has time stamps of its own.
     let journal = log.file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some();
     let terminal = log.file.is_none() && io::stderr().is_terminal();
     match log.format {
-        Format::Json => Box::new(lines.json().flatten_event(true)),
-        Format::Auto if journal => Box::new(lines.with_ansi(false).without_time()),
-        Format::Auto | Format::Text => Box::new(lines.with_ansi(terminal)),
+        Format::Json => Box::new(lines.json().flatten_event(true).and_then(kept.json().flatten_event(true))),
+        Format::Auto if journal => Box::new(lines.with_ansi(false).without_time().and_then(kept)),
+        Format::Auto | Format::Text => Box::new(lines.with_ansi(terminal).and_then(kept)),
     }
 }
 
@@ -152,6 +155,7 @@ pub fn request(log: &Log, facts: &Facts, record: &Record, observation: &Observat
         | Observation::Forwarded
         | Observation::Proven
         | Observation::Reached(_)
+        | Observation::Reused
         | Observation::Unawaited => {}
     }
 }
@@ -195,7 +199,7 @@ pub fn counted(verdict: Option<&Verdict>) -> &'static str {
 }
 
 /// How many it makes, and of how many.
-fn count(verdict: Option<&Verdict>) -> Option<String> {
+pub fn count(verdict: Option<&Verdict>) -> Option<String> {
     match verdict? {
         Verdict::Counted { count, threshold } => Some(format!("{count}/{threshold}")),
         Verdict::Banned(entry) | Verdict::Observed(entry) => Some(entry.count.to_string()),
@@ -226,6 +230,11 @@ pub fn banned(entry: &Entry) {
         seconds = entry.left.map(|left| left.as_secs()),
         "{}", if entry.observed { "would be blocked" } else { "blocked" }
     );
+}
+
+/// An administrator has changed the lists.
+pub fn listed(actor: &str, action: &str, network: &str) {
+    info!(actor, network, "the lists were changed: {action}");
 }
 
 /// An entry has run out.

@@ -169,6 +169,8 @@ pub enum Observation {
     Proven,
     /// The target in [`Record::target`] took a connection that was made for this client.
     Reached(Reached),
+    /// A connection to the target in [`Record::target`] that was there already serves this client from now on.
+    Reused,
     /// An answer of the client, in SIP, that nobody waits for.
     Unawaited,
 }

@@ -42,6 +42,11 @@ impl Places {
         Some(Place(self.clone()))
     }
 
+    /// How many there are, taken or not.
+    pub fn number(&self) -> u32 {
+        *lock(&self.number)
+    }
+
     /// Makes them more or fewer. Whoever has one keeps it.
     pub fn resize(&self, wanted: u32) {
         let mut number = lock(&self.number);

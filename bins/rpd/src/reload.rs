@@ -36,14 +36,24 @@ pub enum ReloadError {
     Change(#[from] ChangeError),
 }
 
-/// Reads the file anew and puts it in force, or leaves everything as it was. The log hears of either.
+/// Reads the file anew and puts it in force, or leaves everything as it was. The log hears of either, and the record of
+/// changes of who wanted it.
 ///
 /// # Errors
 /// Why nothing was changed.
-pub fn reload(control: &Control) -> Result<Change, ReloadError> {
+pub fn reload(control: &Control, actor: &str) -> Result<Change, ReloadError> {
     systemd::reloading();
+    let before = control.state();
     let reloaded = attempt(control);
     control.metrics().reloaded(reloaded.is_ok());
+    let error = reloaded.as_ref().err().map(ToString::to_string);
+    control.audit().reloaded(
+        actor,
+        &before.config.reading,
+        &control.state().config.reading,
+        error.as_deref(),
+    );
+    control.reloads().send_replace(error);
     match &reloaded {
         Ok(change) => {
             for listener in &change.opened {

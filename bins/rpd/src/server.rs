@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rp_guard::Verdict;
@@ -25,7 +25,7 @@ use tokio::{
 use tracing::{error, warn};
 
 use crate::{
-    admin::{self, Admin},
+    admin::{self, Admin, Audit},
     cancel::{Cancel, Request},
     config::{Config, Limits, Listener, Runtime},
     guard::{Cap, Closed, Gate},
@@ -38,6 +38,8 @@ use crate::{
     places::{Place, Places},
     protocol::ListenerKind,
     proxy_protocol,
+    recent::Recent,
+    refused::Refused,
     rejects::Rejects,
     reload::Change,
     session::Session,
@@ -99,6 +101,10 @@ pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, 
         beat: watch::Sender::new(0),
         answered: (0..workers).map(|_| AtomicU64::new(0)).collect(),
         changing: Mutex::default(),
+        reloads: watch::Sender::new(None),
+        audit: Audit::new(store.as_ref().map(|store| store.folder())),
+        started: SystemTime::now(),
+        threads: cores,
     };
     let control = Arc::new(control);
     let admin = Admin::start(&control, store.as_ref())?;
@@ -203,6 +209,12 @@ pub struct Control {
     answered: Box<[AtomicU64]>,
     /// One change at a time.
     changing: Mutex<()>,
+    /// Why the last reload changed nothing, if it did not.
+    reloads: watch::Sender<Option<String>>,
+    audit: Audit,
+    started: SystemTime,
+    /// Threads that serve connections.
+    threads: usize,
 }
 
 impl Control {
@@ -223,6 +235,7 @@ impl Control {
         let config = &self.server.live.now().config;
         self.server.places.resize(capacity(&config.limits));
         self.server.gate.reconfigure(&config.guard);
+        self.server.refused.resize(config.log.keep_requests.into());
         let change = Change::between(&former.config, config, &self.listeners(), &listeners.listeners());
         self.listeners.send_replace(listeners);
         Ok(change)
@@ -253,6 +266,41 @@ impl Control {
         self.listeners.borrow().listeners()
     }
 
+    /// The connections that may be served at a time.
+    pub fn max_connections(&self) -> u32 {
+        self.server.places.number()
+    }
+
+    /// Connections that came so far, also those that were closed at once.
+    pub fn connections_so_far(&self) -> u64 {
+        self.server.next_id.load(Ordering::Relaxed) - 1
+    }
+
+    /// Threads that serve connections.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// When this began.
+    pub fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// The last requests that were refused.
+    pub fn refused(&self) -> &Recent<Refused> {
+        &self.server.refused
+    }
+
+    /// Why the last reload changed nothing, if it did not; and every time that one has come to its end.
+    pub fn reloads(&self) -> &watch::Sender<Option<String>> {
+        &self.reloads
+    }
+
+    /// Who changed what.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// Whether every worker has answered since this was asked before.
     pub fn is_alive(&self) -> bool {
         let last = *self.beat.borrow();
@@ -270,11 +318,13 @@ struct Server {
     next_id: AtomicU64,
     /// One a connection that is served: at the cap, accepting stops.
     places: Arc<Places>,
+    refused: Recent<Refused>,
 }
 
 impl Server {
     fn new(config: Config, gate: Arc<Gate>, store: Option<&Store>) -> Self {
         let places = Arc::new(Places::new(capacity(&config.limits)));
+        let refused = Recent::new(config.log.keep_requests.into());
         let live = Live::new(State::build(config, None));
         let unsaved = store.map(|store| store.unsaved().clone());
         let metrics = Metrics::new(Watched::new(gate.clone(), unsaved, live.clone()));
@@ -285,6 +335,7 @@ impl Server {
             rejects: Arc::default(),
             metrics: Arc::new(metrics),
             next_id: AtomicU64::new(1),
+            refused,
         }
     }
 
@@ -326,6 +377,10 @@ impl Server {
             End::Refused(refusal) => self.judge(facts, record, refusal),
             _ => Judged::default(),
         };
+        if let End::Broken(detail) = end {
+            self.see(record, Reason::TargetFailed, detail);
+            self.refused.tell(Refused::broken(facts, record, detail));
+        }
         self.metrics.ended(facts, record, end, &judged);
         logging::connection(&self.live.now().config.log, facts, record, end, &judged);
     }
@@ -347,7 +402,28 @@ impl Server {
             logging::banned(entry);
         }
         let source = self.gate.guard.key(facts.source.ip());
-        Judged { verdict, untold: self.rejects.note(source, refusal.reason, Instant::now()) }
+        let judged = Judged { verdict, untold: self.rejects.note(source, refusal.reason, Instant::now()) };
+        self.refused.tell(Refused::new(facts, record, refusal.reason, &refusal.detail, &judged));
+        self.see(record, refusal.reason, &refusal.detail);
+        judged
+    }
+
+    /// A refusal may be the target's fault.
+    fn see(&self, record: &Record, reason: Reason, detail: &str) {
+        let Some(host) = record.host.as_ref() else { return };
+        match reason {
+            Reason::TargetUnreachable => self.live.now().sightings.unreachable(host.label(), detail),
+            Reason::TargetFailed => self.live.now().sightings.failed(host.label(), detail),
+            _ => {}
+        }
+    }
+
+    /// A connection leads to a target from now on.
+    fn routed(&self, facts: &Facts, record: &Record) {
+        if let (Some(host), Some(target)) = (record.host.as_ref(), record.target) {
+            self.gate.registry.routed(facts.id, facts.protocol, host.label(), target);
+            self.live.now().sightings.reached(host.label());
+        }
     }
 }
 
@@ -359,7 +435,11 @@ impl Observer for Server {
         };
         match observation {
             Observation::Proven => self.gate.registry.prove(facts.id),
-            Observation::Reached(_) => self.gate.reached(facts, record),
+            Observation::Reached(_) => {
+                self.gate.reached(facts, record);
+                self.routed(facts, record);
+            }
+            Observation::Reused => self.routed(facts, record),
             Observation::Forwarded | Observation::Refused(_) | Observation::Unawaited => {}
         }
         self.metrics.observed(facts, record, observation, &judged);

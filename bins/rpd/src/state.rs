@@ -14,6 +14,7 @@ use crate::{
     open_legs::{AllLegs, OpenLegs},
     parked::Parked,
     protocol::{ListenerKind, PerProtocol, Protocol},
+    sightings::Sightings,
     tls::{self, ServerTls},
 };
 
@@ -47,6 +48,8 @@ pub struct State {
     pub resolver: Resolver,
     /// Connections to targets that wait for another request.
     pub parked: Arc<Parked>,
+    /// What was last seen of the hosts.
+    pub sightings: Arc<Sightings>,
     /// Places for TLS handshakes.
     pub handshakes: Arc<Handshakes>,
     /// For tags and the like, which nobody should foresee. A connection has the same all its life.
@@ -72,14 +75,14 @@ pub struct Destination {
 
 impl Destination {
     /// This host, with what the configuration has for it. Targets that its URLs have of their own have no cap.
-    pub fn new(config: &Config, host: Arc<Host>, legs: Arc<OpenLegs>) -> Self {
+    pub fn new(config: &Config, host: Arc<Host>, legs: Arc<OpenLegs>, sightings: &Arc<Sightings>) -> Self {
         let entries = host.http.urls.iter().flat_map(|urls| &urls.entries);
         let elsewhere = entries.map(|entry| {
             let host = Arc::new(at(&host, entry.elsewhere.as_ref()?));
-            let legs = Arc::new(legs.others());
-            Some(Arc::new(Self { tls: connector(config, &host), host, legs, elsewhere: Vec::new() }))
+            let (legs, tls) = (Arc::new(legs.others()), connector(config, &host, sightings));
+            Some(Arc::new(Self { tls, host, legs, elsewhere: Vec::new() }))
         });
-        Self { tls: connector(config, &host), elsewhere: elsewhere.collect(), host, legs }
+        Self { tls: connector(config, &host, sightings), elsewhere: elsewhere.collect(), host, legs }
     }
 
     /// The target that this entry of `http.urls` has of its own.
@@ -107,11 +110,13 @@ impl State {
     /// change while a connection lives goes on from the former state.
     pub fn build(config: Config, former: Option<&Self>) -> Self {
         let legs = former.map(|former| former.legs.clone()).unwrap_or_default();
+        let sightings = former.map_or_else(Arc::default, |former| former.sightings.clone());
+        sightings.keep(|name| config.hosts.iter().any(|host| host.label() == name));
         let destination = |host: &Arc<Host>| {
             let known = former.and_then(|former| former.legs_of(host));
             let own = known.unwrap_or_else(|| Arc::new(OpenLegs::new(legs.clone())));
             own.limit(host.max_connections);
-            Arc::new(Destination::new(&config, host.clone(), own))
+            Arc::new(Destination::new(&config, host.clone(), own, &sightings))
         };
         let hosts: Vec<_> = config.hosts.iter().map(destination).collect();
         let mut tables = PerProtocol::new(Protocol::ALL.map(|_| Table::new()));
@@ -130,6 +135,7 @@ impl State {
         Self {
             resolver: Resolver::default(),
             parked: Arc::default(),
+            sightings,
             random: former.map_or_else(RandomState::new, |former| former.random.clone()),
             handshakes: handshakes.unwrap_or_else(|| Arc::new(Handshakes::new(most, keys.clone()))),
             legs,
@@ -157,8 +163,8 @@ impl State {
     }
 }
 
-fn connector(config: &Config, host: &Host) -> Option<TlsConnector> {
-    tls::client_config(config, host).map(TlsConnector::from)
+fn connector(config: &Config, host: &Host, sightings: &Arc<Sightings>) -> Option<TlsConnector> {
+    tls::client_config(config, host, sightings).map(TlsConnector::from)
 }
 
 /// The same host with another target for HTTP.

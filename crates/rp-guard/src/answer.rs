@@ -96,6 +96,10 @@ pub struct Stats {
     pub bans: usize,
     /// Manual and configured entries in force.
     pub listed: usize,
+    /// Entries in force that block, whoever made them.
+    pub blocked: usize,
+    /// Entries in force that allow.
+    pub allowed: usize,
     /// Sum of automatic bans that ended early to make room.
     pub bans_dropped: u64,
 }

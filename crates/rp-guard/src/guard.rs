@@ -314,7 +314,11 @@ impl Guard {
     /// How full the guard is. Walks through all of it: for a metric, not for every connection.
     pub fn stats(&self, now: Instant) -> Stats {
         let now = self.millis(now);
-        let mut stats = Stats { listed: self.listed().live(now).count(), ..Stats::default() };
+        let mut stats = Stats::default();
+        for item in self.listed().live(now) {
+            stats.listed = stats.listed.saturating_add(1);
+            stats.allowed = stats.allowed.saturating_add(usize::from(item.kind == Kind::Allow));
+        }
         let rules = self.rules();
         for window in &rules.windows {
             let load = window.load(now);
@@ -324,6 +328,7 @@ impl Guard {
             stats.live_evictions = stats.live_evictions.saturating_add(load.live_evictions);
         }
         rules.bans.for_each(|_, ban| stats.bans = stats.bans.saturating_add(usize::from(ban.is_live(now))));
+        stats.blocked = stats.bans.saturating_add(stats.listed.saturating_sub(stats.allowed));
         stats.bans_dropped = rules.bans.dropped();
         stats
     }

@@ -90,26 +90,30 @@ impl fmt::Display for Network {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
-    /// First and last addresses, ascending, without overlap. IPv4 comes before IPv6.
-    ranges: Box<[(IpAddr, IpAddr)]>,
+    /// Ascending, none inside another. IPv4 comes before IPv6.
+    apart: Box<[Network]>,
 }
 
 impl Networks {
     /// Makes them ready. Without any, no address is contained.
     pub fn new(networks: impl IntoIterator<Item = Network>) -> Self {
-        let mut ranges: Vec<_> =
-            networks.into_iter().map(|Network(net)| (net.network(), net.broadcast())).collect();
-        ranges.sort_unstable_by_key(|&(first, last)| (first, Reverse(last)));
+        let mut apart: Vec<_> = networks.into_iter().collect();
+        apart.sort_unstable_by_key(|Network(net)| (net.network(), Reverse(net.broadcast())));
         // Two networks overlap only if one lies in the other, and the wider one comes first here.
-        ranges.dedup_by(|(_, last), (_, widest)| *last <= *widest);
-        Self { ranges: ranges.into() }
+        apart.dedup_by(|Network(net), Network(widest)| net.broadcast() <= widest.broadcast());
+        Self { apart: apart.into() }
     }
 
     /// Whether the address lies in one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        let after = self.ranges.partition_point(|&(first, _)| first <= address);
-        self.ranges.get(..after).and_then(<[_]>::last).is_some_and(|&(_, last)| address <= last)
+        let after = self.apart.partition_point(|Network(net)| net.network() <= address);
+        self.apart.get(..after).and_then(<[_]>::last).is_some_and(|Network(net)| address <= net.broadcast())
+    }
+
+    /// Those that lie in no other, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = &Network> {
+        self.apart.iter()
     }
 }
 

@@ -11,24 +11,36 @@ use std::{
 
 use rp_guard::Entry;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tracing::{error, info};
 
-use crate::guard::{Listing, time_text};
+use super::{Peer, connections::Connection};
+use crate::{
+    config::Reading,
+    guard::{Listing, time_text},
+    logging,
+};
 
 /// The file; none without a state directory.
-pub(super) struct Audit(Option<PathBuf>);
+#[derive(Debug)]
+pub struct Audit(Option<PathBuf>);
 
 /// One change.
 #[derive(Serialize)]
 pub(super) struct Done<'a> {
-    pub(super) actor: &'a str,
+    actor: &'a str,
     /// Where from; nowhere through the socket.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) source: Option<IpAddr>,
-    pub(super) action: &'static str,
-    pub(super) network: String,
-    pub(super) before: Option<Listing>,
-    pub(super) after: Option<Listing>,
+    source: Option<IpAddr>,
+    action: &'static str,
+    /// Of which network the entry was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    before: Value,
+    after: Value,
+    /// Why there was no change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -38,16 +50,56 @@ struct Line<'a> {
     done: &'a Done<'a>,
 }
 
+impl<'a> Done<'a> {
+    /// An entry of the lists.
+    pub(super) fn listed(
+        peer: &'a Peer,
+        action: &'static str,
+        network: rp_guard::Network,
+        (before, after): (Option<&Entry>, Option<&Entry>),
+    ) -> Self {
+        let entry = |entry: Option<&Entry>| json!(entry.map(|entry| Listing::of(entry, SystemTime::now())));
+        let network = Some(network.to_string());
+        Self { network, before: entry(before), after: entry(after), ..Self::by(peer, action) }
+    }
+
+    /// A connection that was closed.
+    pub(super) fn closed(peer: &'a Peer, connection: &Connection) -> Self {
+        Self { before: json!(connection), ..Self::by(peer, "close") }
+    }
+
+    fn by(peer: &'a Peer, action: &'static str) -> Self {
+        let (actor, source) = (peer.name.as_str(), peer.address);
+        Self { actor, source, action, network: None, before: Value::Null, after: Value::Null, error: None }
+    }
+}
+
 impl Audit {
-    pub(super) fn new(folder: Option<&Path>) -> Self {
+    /// In this folder.
+    pub fn new(folder: Option<&Path>) -> Self {
         Self(folder.map(|folder| folder.join(FILE)))
     }
 
-    /// Writes down what was done. A change that is in force is not taken back because the disk is full.
+    /// The configuration was read anew. What was in force and what is are told by the digests of the texts.
+    pub fn reloaded(&self, actor: &str, before: &Reading, after: &Reading, error: Option<&str>) {
+        let words = |reading: &Reading| json!({ "read": time_text(reading.time), "digest": reading.digest.to_string() });
+        let (before, after) = (words(before), words(after));
+        self.append(&[Done { actor, source: None, action: "reload", network: None, before, after, error }]);
+    }
+
+    /// Writes down what was done, and tells the log.
     pub(super) fn write(&self, done: &[Done<'_>]) {
         for done in done {
-            info!(actor = done.actor, network = done.network, "the lists were changed: {}", done.action);
+            match &done.network {
+                Some(network) => logging::listed(done.actor, done.action, network),
+                None => info!(actor = done.actor, conn = done.before["id"].as_u64(), "{}", done.action),
+            }
         }
+        self.append(done);
+    }
+
+    /// A change that is in force is not taken back because the disk is full.
+    fn append(&self, done: &[Done<'_>]) {
         if let Some(path) = &self.0
             && let Err(error) = append(path, done)
         {
@@ -66,11 +118,6 @@ fn append(path: &Path, done: &[Done<'_>]) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     file.write_all(&lines)?;
     file.sync_data()
-}
-
-/// The entry in words.
-pub(super) fn listing(entry: Option<&Entry>) -> Option<Listing> {
-    entry.map(|entry| Listing::of(entry, SystemTime::now()))
 }
 
 const FILE: &str = "audit.jsonl";

@@ -16,11 +16,7 @@ use axum::{
 use rp_guard::{Actor, Change, Entry, Filter, Kind, Network};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Desk, Peer,
-    answer::No,
-    audit::{Done, listing},
-};
+use super::{Desk, Peer, answer::No, audit::Done};
 use crate::{
     config::FromText,
     guard::{KindWord, Listing, OriginWord},
@@ -279,6 +275,7 @@ impl Desk {
             Action::Remove => guard.remove(network, now)?,
             Action::Forget => {
                 let forgotten = guard.forget(network, now);
+                self.control.refused().retain(|refused| !network.contains(refused.source.ip()));
                 Change { before: None, after: None, lifted: forgotten.entries }
             }
         };
@@ -293,7 +290,8 @@ impl Desk {
         if done.is_empty() {
             return None;
         }
-        self.audit.write(done);
+        self.control.audit().write(done);
+        self.gate.lists().send_replace(());
         match &self.store {
             Some(store) => store.unsaved().save().await.err(),
             None => Some("there is no state-directory".to_owned()),
@@ -302,12 +300,5 @@ impl Desk {
 }
 
 fn record<'a>(peer: &'a Peer, action: Action, network: Network, change: &Change) -> Done<'a> {
-    Done {
-        actor: &peer.name,
-        source: peer.address,
-        action: action.as_str(),
-        network: network.to_string(),
-        before: listing(change.before.as_ref()),
-        after: listing(change.after.as_ref()),
-    }
+    Done::listed(peer, action.as_str(), network, (change.before.as_ref(), change.after.as_ref()))
 }

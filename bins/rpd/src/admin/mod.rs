@@ -6,15 +6,21 @@
 mod answer;
 mod attempts;
 mod audit;
+mod certificates;
+mod connections;
+mod events;
 mod explain;
 mod exposed;
+mod hosts;
 mod lists;
+mod log;
 mod page;
 mod reload;
 mod remote;
 mod requests;
 mod role;
 mod same_origin;
+mod status;
 
 use std::{
     fs,
@@ -38,7 +44,7 @@ use axum::{
 use tokio::{
     net::{UnixListener, UnixStream},
     runtime,
-    sync::oneshot,
+    sync::{Semaphore, oneshot},
 };
 use tracing::{error, info};
 
@@ -50,7 +56,7 @@ use crate::{
     store::Store,
 };
 use attempts::Attempts;
-use audit::Audit;
+pub use audit::Audit;
 use remote::Door;
 use same_origin::Here;
 
@@ -110,9 +116,10 @@ struct Desk {
     control: Arc<Control>,
     gate: Arc<Gate>,
     store: Option<Arc<Store>>,
-    audit: Audit,
     attempts: Attempts,
     metrics: Arc<Metrics>,
+    /// Places for those who listen to what happens.
+    listening: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -157,8 +164,8 @@ impl Admin {
             gate: control.gate().clone(),
             store: store.cloned(),
             attempts: Attempts::default(),
-            audit: Audit::new(store.map(|store| store.folder())),
             metrics: control.metrics().clone(),
+            listening: Arc::new(Semaphore::new(events::MOST)),
         };
         let (stop, stopped) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -267,15 +274,23 @@ fn routes(desk: &Arc<Desk>) -> Router {
     let group =
         |role, paths: Router<Arc<Desk>>| paths.route_layer(middleware::from_fn_with_state(role, role::check));
     let read = Router::new()
-        .route("/lists", get(lists::list))
+        .route("/status", get(status::status))
+        .route("/hosts", get(hosts::hosts))
+        .route("/connections", get(connections::list))
+        .route("/certificates", get(certificates::certificates))
+        .route("/requests", get(requests::last))
         .route("/requests/top", get(requests::top))
+        .route("/lists", get(lists::list))
+        .route("/log", get(log::log))
+        .route("/events", get(events::events))
         .route("/explain", post(explain::explain));
     let operate = Router::new()
         .route("/lists", post(lists::put))
         .route("/lists/bulk", post(lists::bulk))
         .route("/lists/{network}", patch(lists::amend).delete(lists::remove))
         .route("/lists/{network}/flip", post(lists::flip))
-        .route("/addresses/{network}", delete(lists::forget));
+        .route("/addresses/{network}", delete(lists::forget))
+        .route("/connections/{id}", delete(connections::close));
     let admin = Router::new().route("/reload", post(reload::reload));
     let api = group(Role::Read, read).merge(group(Role::Operate, operate)).merge(group(Role::Admin, admin));
     Router::new()

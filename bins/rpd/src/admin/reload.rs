@@ -22,7 +22,8 @@ pub(super) async fn reload(
     info!(actor = peer.name, "asked to reload");
     let control = desk.control.clone();
     let failed = |error: &dyn ToString| No::new(StatusCode::CONFLICT, error.to_string());
-    let change = spawn_blocking(move || reload::reload(&control)).await.map_err(|error| failed(&error))?;
+    let change =
+        spawn_blocking(move || reload::reload(&control, &peer.name)).await.map_err(|error| failed(&error))?;
     let change = change.map_err(|error| failed(&error))?;
     let all = |listeners: &[Listener]| -> Vec<String> {
         listeners.iter().map(|listener| format!("{} on {}", listener.kind, listener.address)).collect()

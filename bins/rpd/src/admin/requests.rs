@@ -1,4 +1,4 @@
-//! Who sends suspicious requests now.
+//! The last requests that were refused, and who sends suspicious ones now.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,7 +10,76 @@ use rp_guard::Suspect;
 use serde::{Deserialize, Serialize};
 
 use super::{Desk, answer::No};
-use crate::guard::event_words;
+use crate::{
+    guard::{event_words, time_text},
+    protocol::Protocol,
+    refused::Refused,
+};
+
+/// How many of the last ones are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Last {
+    #[serde(default = "all")]
+    pub(super) limit: usize,
+}
+
+fn all() -> usize {
+    usize::MAX
+}
+
+/// A request that was refused, or that its service broke off.
+#[derive(Serialize)]
+pub(super) struct Request {
+    time: String,
+    /// The number of its connection.
+    conn: u64,
+    listener: &'static str,
+    protocol: Option<&'static str>,
+    source: String,
+    name: Option<String>,
+    /// What was asked, in the protocol's own words; in them is the user.
+    request: Option<String>,
+    host: Option<String>,
+    outcome: &'static str,
+    reason: &'static str,
+    detail: String,
+    /// `yes`, or why not.
+    counted: &'static str,
+    /// How many within the minute, and of how many.
+    count: Option<String>,
+}
+
+impl From<&Refused> for Request {
+    fn from(refused: &Refused) -> Self {
+        let refused = refused.clone();
+        Self {
+            time: time_text(refused.time),
+            conn: refused.conn,
+            listener: refused.listener.as_str(),
+            protocol: refused.protocol.map(Protocol::as_str),
+            source: refused.source.to_string(),
+            name: refused.name,
+            request: refused.request,
+            host: refused.host,
+            outcome: refused.outcome,
+            reason: refused.reason.as_str(),
+            detail: refused.detail,
+            counted: refused.counted,
+            count: refused.count,
+        }
+    }
+}
+
+/// `GET requests`: the newest first.
+pub(super) async fn last(
+    State(desk): State<Arc<Desk>>,
+    wanted: Result<Query<Last>, QueryRejection>,
+) -> Result<Json<Vec<Request>>, No> {
+    let Query(wanted) = wanted?;
+    let last = desk.control.refused().last(wanted.limit);
+    Ok(Json(last.iter().rev().map(|refused| Request::from(&**refused)).collect()))
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -17,6 +17,8 @@ use std::{process::ExitCode, sync::LazyLock};
 
 use clap::{Parser, Subcommand};
 
+use crate::COMMIT;
+
 /// Reverse proxy for H.323, SIP, HTTP and LDAP over TCP and TLS.
 #[derive(Debug, Parser)]
 #[command(name = "rpd", version = VERSION.as_str(), max_term_width = 100)]
@@ -65,10 +67,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime.expect("a runtime without threads can always be made").block_on(work)
 }
 
-/// Whoever packages this says which commit it is made of.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let commit = option_env!("RPD_COMMIT").unwrap_or("unknown");
-    format!("{} (commit {commit}, TLS by rustls with aws-lc-rs)", env!("CARGO_PKG_VERSION"))
+    format!("{} (commit {COMMIT}, TLS by rustls with aws-lc-rs)", env!("CARGO_PKG_VERSION"))
 });
 
 /// Where the configuration is unless the command line says otherwise.

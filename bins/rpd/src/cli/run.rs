@@ -120,7 +120,7 @@ impl Attendant {
                     _ = interrupt.recv() => ending = end(stop, "SIGINT", ending),
                     _ = hangup.recv() => {
                         // The log has heard of whatever came of it.
-                        let _ = reload(control);
+                        let _ = reload(control, "SIGHUP");
                     }
                     _ = user.recv() => match log_file::reopen() {
                         Ok(()) => info!("SIGUSR1: the log is opened anew"),
@@ -164,7 +164,7 @@ impl Watch {
         if !state.config.tls.watch.is_zero() && now != self.seen {
             info!("certificates or keys have changed");
             // A pair may be half written: then the next change is another reason to try.
-            let _ = reload(control);
+            let _ = reload(control, "tls.watch");
         }
         self.seen = now;
         self.next = next_look(&control.state().config);

@@ -1,9 +1,9 @@
 //! What the keys mean together: [`File`] to [`Config`]. The rules of a table stand with the table.
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc, time::SystemTime};
 
 use super::{
-    Config,
+    Config, Reading,
     file::File,
     listen::Listener,
     log::Log,
@@ -11,7 +11,10 @@ use super::{
     report::{Finding, Severity, line_and_column},
     tls::{Tls, files},
 };
-use crate::protocol::ListenerKind;
+use crate::{
+    protocol::ListenerKind,
+    tls::{self, TrustList},
+};
 
 /// Judges the meaning of `file`, then loads the files it names. Without a configuration the findings hold
 /// at least one error; with one they are warnings.
@@ -33,22 +36,32 @@ pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec
         Some(client) => check.certified_key(&client.get_ref().certificate, &client.get_ref().key),
         None => certificates.first().map(|certificate| certificate.key.clone()),
     };
-    let trust_list = check.trust_list(&file.tls.trust_list);
+    let trusted = check.trusted(&file.tls.trust_list);
+    let anchors = || trusted.iter().map(|(_, certificate)| certificate.clone()).collect();
+    let trust_list = (!trusted.is_empty()).then(|| Arc::new(TrustList::new(anchors())));
     let access = check.access(&file.admin);
     let files = files(&file, folder);
-    let rows = file.host.into_iter().filter(|row| row.get_ref().enabled);
-    let hosts = rows.map(|row| Arc::new(check.host(row, &file.sip))).collect();
+    let (rows, disabled): (Vec<_>, Vec<_>) = file.host.into_iter().partition(|row| row.get_ref().enabled);
+    let hosts = rows.into_iter().map(|row| Arc::new(check.host(row, &file.sip))).collect();
+    let disabled_hosts = disabled.into_iter().map(|row| Arc::new(check.disabled_host(row, &file.sip)));
+    let disabled_hosts = disabled_hosts.collect();
     if check.failed() {
         return (None, check.findings);
     }
     let config = Config {
         path: path.to_owned(),
+        reading: Reading {
+            time: SystemTime::now(),
+            digest: tls::fingerprint(text.as_bytes()),
+            warnings: Vec::new(),
+        },
         listeners,
         proxies,
         backlog: file.listen.backlog,
         tls: Tls {
             certificates,
             trust_list,
+            trusted,
             request_client_certificate,
             min_version: file.tls.min_version,
             watch: file.tls.watch,
@@ -58,6 +71,7 @@ pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec
         ldap_requires_tls: file.ldap.require_tls,
         sip_public_address: file.sip.public_address(),
         hosts,
+        disabled_hosts,
         guard,
         admin,
         access,

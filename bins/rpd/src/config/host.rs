@@ -238,6 +238,14 @@ impl Check<'_> {
         }
     }
 
+    /// Builds a row that is not in force. The files that it names need not be there.
+    pub(super) fn disabled_host(&mut self, row: Spanned<HostRow>, sip: &SipTable) -> Host {
+        let found = self.findings.len();
+        let host = self.host(row, sip);
+        self.findings.truncate(found);
+        host
+    }
+
     /// Builds a row that [`Check::hosts`] has found sound.
     pub(super) fn host(&mut self, row: Spanned<HostRow>, sip: &SipTable) -> Host {
         let line = self.line(row.span().start);

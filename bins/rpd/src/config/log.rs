@@ -18,6 +18,8 @@ pub struct Log {
     pub format: Format,
     /// Where the lines go; none: to standard error.
     pub file: Option<PathBuf>,
+    /// How many refused requests, and how many lines, can be looked at.
+    pub keep_requests: u16,
 }
 
 impl Default for Log {
@@ -28,6 +30,7 @@ impl Default for Log {
             level: Level::default(),
             format: Format::default(),
             file: None,
+            keep_requests: 200,
         }
     }
 }

@@ -30,6 +30,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use rp_route::name::Name;
@@ -59,6 +60,8 @@ pub use value::{Fingerprint, FromText, Size, Target};
 pub struct Config {
     /// The file that it was read from, and will be read from again.
     pub path: PathBuf,
+    /// When, and what was in it.
+    pub reading: Reading,
     /// Where to listen, and for what.
     pub listeners: Vec<Listener>,
     /// Who may stand between the clients and these.
@@ -75,6 +78,8 @@ pub struct Config {
     pub sip_public_address: PublicAddress,
     /// The enabled rows, in the order of the file.
     pub hosts: Vec<Arc<Host>>,
+    /// The other rows, only for show: no file that they name was read.
+    pub disabled_hosts: Vec<Arc<Host>>,
     /// When a source is shut out.
     pub guard: Guard,
     /// Where the running proxy can be administered.
@@ -93,6 +98,17 @@ pub struct Config {
     pub workers: Option<usize>,
     /// How they share the work.
     pub runtime: Runtime,
+}
+
+/// How a file was when it was read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// When.
+    pub time: SystemTime,
+    /// The SHA-256 of its text.
+    pub digest: Fingerprint,
+    /// What works, but hardly as meant.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -114,7 +130,10 @@ impl Config {
         let report = |findings| Report::new(path, text, findings);
         let file = read::read(text).map_err(report)?;
         match check::check(file, text, path) {
-            (Some(config), warnings) => Ok((config, report(warnings))),
+            (Some(mut config), warnings) => {
+                config.reading.warnings = warnings.iter().map(|warning| warning.message.clone()).collect();
+                Ok((config, report(warnings)))
+            }
             (None, findings) => Err(report(findings)),
         }
     }

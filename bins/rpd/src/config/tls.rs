@@ -10,6 +10,7 @@ use std::{
 
 use rp_route::{leg::Transport, name::Name};
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -32,6 +33,8 @@ pub struct Tls {
     pub certificates: Vec<Certificate>,
     /// What certificates of clients must lead to; none: none is trusted.
     pub trust_list: Option<Arc<TrustList>>,
+    /// The same one by one, with the file that each is from.
+    pub trusted: Vec<(PathBuf, CertificateDer<'static>)>,
     /// Listeners that ask for a client certificate.
     pub request_client_certificate: Vec<ListenerKind>,
     /// The oldest version spoken.
@@ -147,11 +150,17 @@ impl Check<'_> {
 
     /// `check-certificate` needs someone who asks for a certificate, someone to trust, and a leg for those who pass.
     pub(super) fn trust_list(&mut self, paths: &[Spanned<PathBuf>]) -> Option<Arc<TrustList>> {
+        let trusted: Vec<_> = self.trusted(paths).into_iter().map(|(_, certificate)| certificate).collect();
+        (!trusted.is_empty()).then(|| Arc::new(TrustList::new(trusted)))
+    }
+
+    /// All certificates of these files, with the path of each.
+    pub(super) fn trusted(&mut self, paths: &[Spanned<PathBuf>]) -> Vec<(PathBuf, CertificateDer<'static>)> {
         let mut trusted = Vec::new();
         for path in paths {
             let file = self.folder.join(path.get_ref());
             match tls::read_certificates(&file) {
-                Ok(certificates) => trusted.extend(certificates),
+                Ok(certificates) => trusted.extend(certificates.into_iter().map(|der| (file.clone(), der))),
                 Err(message) if !file.exists() => {
                     let remedy = "put the certificates that are to be trusted there (PEM)";
                     self.findings.push(Finding::error(path.span(), message).remedy(remedy));
@@ -159,7 +168,7 @@ impl Check<'_> {
                 Err(message) => self.error(path.span(), message),
             }
         }
-        (!trusted.is_empty()).then(|| Arc::new(TrustList::new(trusted)))
+        trusted
     }
 
     pub(super) fn server_certificates(&mut self, tls: &TlsTable) -> Vec<Certificate> {
@@ -171,7 +180,8 @@ impl Check<'_> {
                 [] => tls::certificate_names(end(&key)),
                 names => names.iter().map(|name| name.get_ref().0.as_str().to_owned()).collect(),
             };
-            certificates.push((row.default, Certificate { key, names }));
+            let path = self.folder.join(row.certificate.get_ref());
+            certificates.push((row.default, Certificate { path, key, names }));
         }
         if let [_, extra, ..] =
             tls.certificate.iter().filter(|row| row.get_ref().default).collect::<Vec<_>>()[..]

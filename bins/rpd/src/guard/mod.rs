@@ -5,6 +5,7 @@
 mod listing;
 mod registry;
 mod summary;
+mod ways;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -17,10 +18,12 @@ use arc_swap::ArcSwap;
 use rp_guard::{
     Admission, Connect, Entry, Event, Filter, Guard, Kind, Mode, Network, Seeds, Targets, Verdict,
 };
+use tokio::sync::watch;
 
 pub use listing::{KindWord, Listing, OriginWord, event_words, time_text};
-pub use registry::{Living, Registry};
+pub use registry::{About, Registry};
 pub use summary::{Refusing, Summary};
+pub use ways::Way;
 
 use crate::{
     cancel::{Cancel, Request},
@@ -39,6 +42,8 @@ pub struct Gate {
     pub registry: Registry,
     rules: ArcSwap<Rules>,
     unsaved: OnceLock<Unsaved>,
+    /// Told whenever the lists have changed.
+    lists: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -89,6 +94,7 @@ impl Gate {
             registry: Registry::default(),
             rules: ArcSwap::from_pointee(Rules::new(config)),
             unsaved: OnceLock::new(),
+            lists: watch::Sender::new(()),
         }
     }
 
@@ -105,8 +111,7 @@ impl Gate {
     pub fn enter(&self, facts: &Facts, cancel: Arc<Cancel>, cap: Cap) -> Result<(), Closed> {
         let most = self.admit(facts.source, cap)?;
         let key = self.guard.key(facts.source.ip());
-        let living = Living { source: facts.source, key, cancel, capped: false, proven: false };
-        self.registry.enter(facts.id, living, most).then_some(()).ok_or(Closed::TooMany)
+        self.registry.enter(facts, key, cancel, most).then_some(()).ok_or(Closed::TooMany)
     }
 
     /// The same for the client that a trusted proxy has named.
@@ -155,7 +160,7 @@ impl Gate {
                 self.changed();
             }
             // It was proven, and stayed; now it has done something itself.
-            Verdict::Blocked => self.registry.ask(facts.id, Request::ShutOut),
+            Verdict::Blocked => _ = self.registry.ask(facts.id, Request::ShutOut),
             _ => {}
         }
         Some(verdict)
@@ -187,8 +192,14 @@ impl Gate {
         self.registry.shut_out_network(network, self.rules.load().config.close_established);
     }
 
+    /// By which somebody hears that the lists have changed.
+    pub fn lists(&self) -> &watch::Sender<()> {
+        &self.lists
+    }
+
     /// The lists have changed by themselves, and are saved when it suits.
     pub fn changed(&self) {
+        self.lists.send_replace(());
         if let Some(unsaved) = self.unsaved.get() {
             unsaved.note();
         }

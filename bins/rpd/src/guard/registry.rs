@@ -5,89 +5,151 @@ use std::{
         HashMap,
         hash_map::Entry::{Occupied, Vacant},
     },
-    net::SocketAddr,
-    sync::{Arc, Mutex},
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use foldhash::fast::RandomState;
 use rp_guard::{Key, Network};
 
+use super::ways::{Way, Ways};
 use crate::{
     cancel::{Cancel, Request},
     lock::lock,
+    outcome::Facts,
+    protocol::{ListenerKind, Protocol},
 };
 
 /// All connections that are served now.
-#[derive(Debug, Default)]
-pub struct Registry(Mutex<Connections>);
+#[derive(Debug)]
+pub struct Registry {
+    connections: Mutex<Connections>,
+    /// Ages are counted from here.
+    start: Instant,
+}
 
 #[derive(Debug, Default)]
 struct Connections {
     living: HashMap<u64, Living, RandomState>,
     /// Connections that count against the cap of their source.
     per_source: HashMap<Key, u32, RandomState>,
+    ways: Ways,
 }
 
-/// One connection. Tens of thousands are held.
+/// One connection. Tens of thousands are held: an address without flow and scope, and seconds, are enough to tell.
 #[derive(Debug)]
-pub struct Living {
-    /// The client, as far as it is known.
-    pub source: SocketAddr,
-    /// What it is counted under.
-    pub key: Key,
+struct Living {
+    key: Key,
     /// By which it is told to end.
-    pub cancel: Arc<Cancel>,
+    cancel: Arc<Cancel>,
+    /// Where it leads, once it does.
+    way: Option<Arc<Way>>,
+    /// Whole seconds from the start.
+    since: u32,
+    /// The client, as far as it is known.
+    address: IpAddr,
+    port: u16,
+    listener: ListenerKind,
+    protocol: Option<Protocol>,
     /// Counts against the cap of its source.
-    pub capped: bool,
+    capped: bool,
+    /// The service took the client for who he says he is.
+    proven: bool,
+}
+
+/// What there is to tell of a connection.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its number.
+    pub id: u64,
+    /// Where it came in.
+    pub listener: ListenerKind,
+    /// What is spoken, as far as it is known.
+    pub protocol: Option<Protocol>,
+    /// The client.
+    pub source: SocketAddr,
+    /// Where it leads, once it does.
+    pub way: Option<Arc<Way>>,
+    /// How long it has lived, in whole seconds.
+    pub age: Duration,
     /// The service took the client for who he says he is.
     pub proven: bool,
 }
 
+impl Default for Registry {
+    fn default() -> Self {
+        Self { connections: Mutex::default(), start: Instant::now() }
+    }
+}
+
 impl Registry {
     /// Takes a connection in, or says that its source has as many as it may have. `most` is no cap where there is none.
-    pub fn enter(&self, id: u64, living: Living, most: Option<u32>) -> bool {
-        let mut connections = lock(&self.0);
-        let living = Living { capped: most.is_some(), ..living };
-        let taken = connections.take_place(living.key, most);
+    pub fn enter(&self, facts: &Facts, key: Key, cancel: Arc<Cancel>, most: Option<u32>) -> bool {
+        let since = facts.accepted.saturating_duration_since(self.start).as_secs();
+        let living = Living {
+            key,
+            cancel,
+            way: None,
+            since: u32::try_from(since).unwrap_or(u32::MAX),
+            address: facts.source.ip(),
+            port: facts.source.port(),
+            listener: facts.listener,
+            protocol: facts.protocol,
+            capped: most.is_some(),
+            proven: false,
+        };
+        let mut connections = self.lock();
+        let taken = connections.take_place(key, most);
         if taken {
-            connections.living.insert(id, living);
+            connections.living.insert(facts.id, living);
         }
         taken
     }
 
     /// The connection turns out to be somebody else's, behind a trusted proxy.
     pub fn rename(&self, id: u64, source: SocketAddr, key: Key, most: Option<u32>) -> bool {
-        let mut connections = lock(&self.0);
+        let mut connections = self.lock();
         if !connections.take_place(key, most) {
             return false;
         }
         let Some(living) = connections.living.get_mut(&id) else { return false };
         let before = (living.key, living.capped);
-        (living.source, living.key, living.capped) = (source, key, most.is_some());
+        (living.address, living.port) = (source.ip(), source.port());
+        (living.key, living.capped) = (key, most.is_some());
         connections.free_place(before);
         true
     }
 
     /// It has ended.
     pub fn leave(&self, id: u64) {
-        let mut connections = lock(&self.0);
+        let mut connections = self.lock();
         if let Some(living) = connections.living.remove(&id) {
             connections.free_place((living.key, living.capped));
         }
     }
 
+    /// It leads to this host now.
+    pub fn routed(&self, id: u64, protocol: Option<Protocol>, host: &str, target: SocketAddr) {
+        let mut connections = self.lock();
+        let way = connections.ways.to(host, target);
+        if let Some(living) = connections.living.get_mut(&id) {
+            (living.protocol, living.way) = (protocol, Some(way));
+        }
+    }
+
     /// The service vouches for the client.
     pub fn prove(&self, id: u64) {
-        if let Some(living) = lock(&self.0).living.get_mut(&id) {
+        if let Some(living) = self.lock().living.get_mut(&id) {
             living.proven = true;
         }
     }
 
-    /// Asks one connection.
-    pub fn ask(&self, id: u64, request: Request) {
-        if let Some(living) = lock(&self.0).living.get(&id) {
-            living.cancel.ask(request);
-        }
+    /// Asks one connection, and says whether it is there.
+    pub fn ask(&self, id: u64, request: Request) -> bool {
+        let connections = self.lock();
+        let living = connections.living.get(&id);
+        living.inspect(|living| living.cancel.ask(request)).is_some()
     }
 
     /// Asks every connection.
@@ -98,7 +160,7 @@ impl Registry {
     /// The source of connection `cause` is shut out: that one ends, and so do its others; those that are proven only
     /// if `all` do.
     pub fn shut_out(&self, key: Key, cause: u64, all: bool) {
-        let others = lock(&self.0).per_source.get(&key).is_some_and(|count| *count > 1);
+        let others = self.lock().per_source.get(&key).is_some_and(|count| *count > 1);
         if others {
             self.ask_where(Request::ShutOut, |living| living.key == key && (all || !living.proven));
         }
@@ -107,17 +169,74 @@ impl Registry {
 
     /// An administrator has blocked `network`.
     pub fn shut_out_network(&self, network: Network, all: bool) {
-        let inside = |living: &Living| network.contains(living.source.ip()) && (all || !living.proven);
+        let inside = |living: &Living| network.contains(living.address) && (all || !living.proven);
         self.ask_where(Request::ShutOut, inside);
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lock().living.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many lead to each host.
+    pub fn per_host(&self) -> HashMap<String, usize> {
+        self.lock().ways.taken()
+    }
+
+    /// One connection.
+    pub fn find(&self, id: u64) -> Option<About> {
+        let age = self.start.elapsed();
+        self.lock().living.get(&id).map(|living| living.about(id, age))
+    }
+
+    /// The connections of these sources to this host, as far as it is given: how many, and the newest of them. Workers
+    /// wait while all are looked at, so no more is done meanwhile than must be.
+    pub fn list(&self, source: Option<Network>, host: Option<&str>, most: usize) -> (usize, Vec<About>) {
+        let wanted = |living: &Living| {
+            source.is_none_or(|network| network.contains(living.address))
+                && host.is_none_or(|host| living.way.as_ref().is_some_and(|way| *way.host == *host))
+        };
+        let all = self.lock().living.iter().filter(|(_, living)| wanted(living)).map(|(id, _)| *id).collect();
+        let (mut ids, age): (Vec<u64>, _) = (all, self.start.elapsed());
+        let total = ids.len();
+        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        ids.truncate(most);
+        let connections = self.lock();
+        let about = |id: u64| connections.living.get(&id).map(|living| living.about(id, age));
+        (total, ids.into_iter().filter_map(about).collect())
+    }
+
     fn ask_where(&self, request: Request, meant: impl Fn(&Living) -> bool) {
-        let connections = lock(&self.0);
+        let connections = self.lock();
         connections
             .living
             .values()
             .filter(|living| meant(living))
             .for_each(|living| living.cancel.ask(request));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        lock(&self.connections)
+    }
+}
+
+impl Living {
+    /// Of this one, when so much time has passed since the start.
+    fn about(&self, id: u64, now: Duration) -> About {
+        About {
+            id,
+            listener: self.listener,
+            protocol: self.protocol,
+            source: SocketAddr::new(self.address, self.port),
+            way: self.way.clone(),
+            age: Duration::from_secs(now.as_secs().saturating_sub(self.since.into())),
+            proven: self.proven,
+        }
     }
 }
 
@@ -150,17 +269,59 @@ mod tests {
 
     use super::*;
 
-    fn living(source: &str) -> Living {
-        let source: SocketAddr = source.parse().expect("an address");
-        let (key, cancel) = (Keying::default().key(source.ip()), Arc::new(Cancel::new()));
-        Living { source, key, cancel, capped: false, proven: false }
+    fn address(source: &str) -> SocketAddr {
+        source.parse().expect("an address")
+    }
+
+    fn key(source: &str) -> Key {
+        Keying::default().key(address(source).ip())
     }
 
     /// Takes `source` in and gives the handle back.
     fn enter(registry: &Registry, id: u64, source: &str, most: Option<u32>) -> Option<Arc<Cancel>> {
-        let living = living(source);
-        let cancel = living.cancel.clone();
-        registry.enter(id, living, most).then_some(cancel)
+        let here = address("127.0.0.1:5060");
+        let facts = Facts {
+            id,
+            listener: ListenerKind::Any,
+            source: address(source),
+            destination: here,
+            via: None,
+            protocol: None,
+            accepted: registry.start + Duration::from_secs(5),
+        };
+        let cancel = Arc::new(Cancel::new());
+        registry.enter(&facts, key(source), cancel.clone(), most).then_some(cancel)
+    }
+
+    /// Tens of thousands of these are held, in a table that is half full.
+    #[test]
+    fn a_connection_takes_few_octets() {
+        assert!(size_of::<(u64, Living)>() <= 80, "{}", size_of::<(u64, Living)>());
+    }
+
+    #[test]
+    fn the_newest_are_listed_of_those_that_are_asked_for() {
+        let registry = Registry::default();
+        for id in 1..=5 {
+            let source = if id < 4 { "192.0.2.1:1" } else { "192.0.2.9:1" };
+            assert!(enter(&registry, id, source, None).is_some());
+        }
+        registry.routed(2, Some(Protocol::Sip), "pbx", address("192.0.2.200:5060"));
+        registry.routed(5, Some(Protocol::Ldap), "pbx", address("192.0.2.200:389"));
+        registry.routed(9, Some(Protocol::Ldap), "pbx", address("192.0.2.200:389"));
+        let list = |source: Option<&str>, host, most| {
+            let source = source.map(|source| source.parse().expect("a network"));
+            let (total, listed) = registry.list(source, host, most);
+            (total, listed.iter().map(|about| about.id).collect::<Vec<_>>())
+        };
+        assert_eq!(list(None, None, 3), (5, vec![5, 4, 3]));
+        assert_eq!(list(Some("192.0.2.1"), None, 9), (3, vec![3, 2, 1]));
+        assert_eq!(list(None, Some("pbx"), 9), (2, vec![5, 2]));
+        assert_eq!(registry.per_host(), HashMap::from([("pbx".to_owned(), 2)]));
+        let about = registry.find(2).expect("it lives");
+        assert_eq!((about.protocol, about.source), (Some(Protocol::Sip), address("192.0.2.1:1")));
+        assert_eq!(about.way.expect("a way").target, address("192.0.2.200:5060"));
+        assert!(registry.find(6).is_none() && !registry.ask(6, Request::Close));
     }
 
     #[test]
@@ -176,7 +337,7 @@ mod tests {
         assert!(enter(&registry, 6, "192.0.2.1:6", Some(2)).is_some());
         assert!(enter(&registry, 7, "192.0.2.1:7", Some(2)).is_none());
         [2, 4, 5, 6].into_iter().for_each(|id| registry.leave(id));
-        assert!(lock(&registry.0).per_source.is_empty() && lock(&registry.0).living.is_empty());
+        assert!(registry.lock().per_source.is_empty() && registry.lock().living.is_empty());
     }
 
     #[test]
@@ -188,7 +349,7 @@ mod tests {
                 .into();
         registry.prove(2);
         registry.prove(3);
-        let key = living("192.0.2.1:9").key;
+        let key = key("192.0.2.1:9");
         let asked = || cancels.iter().map(|cancel| cancel.request()).collect::<Vec<_>>();
         registry.shut_out(key, 3, false);
         assert_eq!(asked(), [Request::ShutOut, Request::None, Request::ShutOut, Request::None]);
@@ -201,7 +362,6 @@ mod tests {
     #[test]
     fn behind_a_proxy_the_cap_is_that_of_the_address_it_names() {
         let registry = Registry::default();
-        let key = |source: &str| living(source).key;
         for id in 1..=3 {
             assert!(enter(&registry, id, "10.0.0.1:1", None).is_some());
         }
@@ -210,6 +370,6 @@ mod tests {
         assert!(registry.rename(2, client, key("192.0.2.1:1"), Some(2)));
         assert!(!registry.rename(3, client, key("192.0.2.1:1"), Some(2)));
         (1..=3).for_each(|id| registry.leave(id));
-        assert!(lock(&registry.0).per_source.is_empty());
+        assert!(registry.lock().per_source.is_empty());
     }
 }

@@ -57,6 +57,21 @@ pub struct Metrics {
     last_reload: Gauge,
     last_success: Gauge<f64, AtomicU64>,
     panics: Counter,
+    /// Over all labels.
+    requests_in_all: Counter,
+    refusals_in_all: Counter,
+    counted_in_all: Counter,
+}
+
+/// Sums since the start, for who looks at the whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Totals {
+    /// Requests, and connections that are one; refused ones too.
+    pub requests: u64,
+    /// Those that were refused.
+    pub refusals: u64,
+    /// Those of these that counted against their source.
+    pub counted: u64,
 }
 
 #[derive(Debug)]
@@ -145,7 +160,24 @@ impl Metrics {
             last_reload,
             last_success,
             panics,
+            requests_in_all: Counter::default(),
+            refusals_in_all: Counter::default(),
+            counted_in_all: Counter::default(),
         }
+    }
+
+    /// What there was so far.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            requests: self.requests_in_all.get(),
+            refusals: self.refusals_in_all.get(),
+            counted: self.counted_in_all.get(),
+        }
+    }
+
+    /// Connections of this listener that are served now.
+    pub fn living(&self, kind: ListenerKind) -> i64 {
+        self.listener(kind).living.get()
     }
 
     /// A connection is served from now on.
@@ -221,7 +253,7 @@ impl Metrics {
             Observation::Refused(refusal) => self.refused(spoken, record, refusal.reason, judged),
             Observation::Reached(reached) => self.host(record).reached(&self.hosts, reached),
             Observation::Unawaited => _ = self.responses_dropped.inc(),
-            Observation::Proven => {}
+            Observation::Proven | Observation::Reused => {}
         }
         // Elsewhere the connection is still counting.
         if spoken == Some(Protocol::Http)
@@ -236,6 +268,8 @@ impl Metrics {
         let counted = logging::counted(judged.verdict.as_ref());
         let event = [("reason", reason.as_str()), ("protocol", word(spoken)), ("counted", counted)];
         self.events.get_or_create(&event).inc();
+        self.refusals_in_all.inc();
+        self.counted_in_all.inc_by(u64::from(counted == "yes"));
         let mode = match &judged.verdict {
             Some(Verdict::Banned(_)) => Some("enforce"),
             Some(Verdict::Observed(_)) => Some("observe"),
@@ -254,6 +288,7 @@ impl Metrics {
 
     /// What has a line in the log, where all lines are wanted.
     fn request(&self, spoken: Option<Protocol>, record: &Record, outcome: Outcome) {
+        self.requests_in_all.inc();
         self.host(record).request(&self.hosts, spoken, outcome, record.retried);
     }
 

@@ -1,6 +1,12 @@
 //! Certificates and keys: from PEM files, and what they say.
 
-use std::{fmt::Write as _, net::IpAddr, os::unix::fs::PermissionsExt, path::Path, time::SystemTime};
+use std::{
+    fmt::Write as _,
+    net::IpAddr,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use ::aws_lc_rs::digest;
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
@@ -180,6 +186,51 @@ pub fn fingerprint(der: &[u8]) -> Fingerprint {
     let mut octets = [0; 32];
     octets.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
     Fingerprint(octets)
+}
+
+/// What there is to tell of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Those that it names; its CN, if it has none.
+    pub names: Vec<String>,
+    /// Whose it is.
+    pub subject: String,
+    /// Who says so.
+    pub issuer: String,
+    /// From when on it is valid.
+    pub not_before: SystemTime,
+    /// And until when.
+    pub not_after: SystemTime,
+    /// Its SHA-256.
+    pub fingerprint: Fingerprint,
+    /// The kind of its key.
+    pub key: String,
+}
+
+impl About {
+    /// This one; nothing if it cannot be read.
+    pub fn of(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let time = |seconds: i64| UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let addresses = addresses(der).into_iter().map(|address| address.to_string());
+        Some(Self {
+            names: names(der).into_iter().chain(addresses).collect(),
+            subject: certificate.subject().to_string(),
+            issuer: certificate.issuer().to_string(),
+            not_before: time(certificate.validity().not_before.timestamp()),
+            not_after: time(certificate.validity().not_after.timestamp()),
+            fingerprint: fingerprint(der),
+            key: key_words(&certificate),
+        })
+    }
+}
+
+fn key_words(certificate: &X509Certificate<'_>) -> String {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => format!("RSA {} bits", key.key_size()),
+        Ok(PublicKey::EC(key)) => format!("EC {} bits", key.key_size()),
+        _ => format!("algorithm {}", certificate.public_key().algorithm.algorithm),
+    }
 }
 
 /// From when on a certificate is valid, and until when, as text; and the whole days that it still is, below zero

@@ -8,7 +8,7 @@ mod certificate;
 mod client;
 mod target;
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
 
 use rp_route::leg::Transport;
 use rustls::{
@@ -23,7 +23,7 @@ use rustls::{
 };
 
 pub use certificate::{
-    TrustList, Validity, addresses, client_name, common_name, covers, fingerprint, is_self_issued,
+    About, TrustList, Validity, addresses, client_name, common_name, covers, fingerprint, is_self_issued,
     names as certificate_names, open_file_warning, parse_certificates, read_certificates, read_key,
     slow_key_warning, subject,
 };
@@ -33,11 +33,14 @@ use crate::{
     config::{Config, Host, TlsVersion},
     outcome::Reason,
     protocol::{ListenerKind, Protocol},
+    sightings::Sightings,
 };
 
 /// A certificate with its key, and the SNI names that it serves.
 #[derive(Clone, Debug)]
 pub struct Certificate {
+    /// The file that it is from.
+    pub path: PathBuf,
     /// Chain and key.
     pub key: Arc<CertifiedKey>,
     /// DNS names in lower case, `*.` in front for one label.
@@ -129,10 +132,10 @@ fn client_verifier(asks_for_certificate: bool) -> Arc<dyn ClientCertVerifier> {
     if asks_for_certificate { Arc::new(client::AskedNeverRequired::new()) } else { Arc::new(NoClientAuth) }
 }
 
-/// The TLS configuration towards a host; none where it has no rule for its certificate.
-pub fn client_config(config: &Config, host: &Host) -> Option<Arc<ClientConfig>> {
+/// The TLS configuration towards a host; none where it has no rule for its certificate. What the host shows is noted.
+pub fn client_config(config: &Config, host: &Host, sightings: &Arc<Sightings>) -> Option<Arc<ClientConfig>> {
     let tls = host.tls.as_ref()?;
-    let verifier = Arc::new(target::TargetVerifier::new(tls));
+    let verifier = Arc::new(target::TargetVerifier::new(tls, host.label(), sightings));
     let key = config.client_key.as_ref().filter(|_| tls.present_certificate);
     Some(Arc::new(client_config_with(verifier, key)))
 }
@@ -220,6 +223,7 @@ mod tests {
             aws_lc_rs::sign::any_supported_type(&made.signing_key.serialize_der().try_into().unwrap())
                 .unwrap();
         Certificate {
+            path: PathBuf::new(),
             key: Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], signer)),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
         }

@@ -13,21 +13,27 @@ use super::{
     certificate::fingerprint,
     client::{Possession, verify_possession},
 };
-use crate::config::{TargetTls, Verify};
+use crate::{
+    config::{TargetTls, Verify},
+    sightings::Sightings,
+};
 
 /// The judge for one host.
 #[derive(Debug)]
 pub(super) struct TargetVerifier {
     rule: Verify,
+    /// Where it is noted what the host shows.
+    seen: Option<(Box<str>, Arc<Sightings>)>,
     /// The name that the certificate must hold, if any: device certificates hold a serial number instead.
     name: Option<ServerName<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl TargetVerifier {
-    pub(super) fn new(tls: &TargetTls) -> Self {
+    pub(super) fn new(tls: &TargetTls, host: &str, sightings: &Arc<Sightings>) -> Self {
         let name = tls.server_name.clone().and_then(|name| ServerName::try_from(name).ok());
-        Self { rule: tls.verify.clone(), name, algorithms: algorithms() }
+        let seen = Some((host.into(), sightings.clone()));
+        Self { rule: tls.verify.clone(), seen, name, algorithms: algorithms() }
     }
 
     fn judge(
@@ -72,6 +78,9 @@ impl ServerCertVerifier for TargetVerifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if let Some((host, sightings)) = &self.seen {
+            sightings.showed(host, certificate);
+        }
         self.judge(certificate, intermediates, now).map(|()| ServerCertVerified::assertion())
     }
 
@@ -100,7 +109,7 @@ impl ServerCertVerifier for TargetVerifier {
 
 /// Takes any certificate, but still wants proof of its key: for `rpd probe`, which only looks.
 pub fn accept_any() -> Arc<dyn ServerCertVerifier> {
-    Arc::new(TargetVerifier { rule: Verify::None, name: None, algorithms: algorithms() })
+    Arc::new(TargetVerifier { rule: Verify::None, seen: None, name: None, algorithms: algorithms() })
 }
 
 fn proven(

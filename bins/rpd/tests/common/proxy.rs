@@ -62,7 +62,7 @@ impl Proxy {
     /// Nothing has changed.
     pub fn reload(&self, text: &str) -> Result<Change, ReloadError> {
         std::fs::write(&self.control().state().config.path, text).expect("a file");
-        reload(self.control())
+        reload(self.control(), "a test")
     }
 }
 

@@ -79,7 +79,7 @@ fn at_each_target(config: &Config, host: &Arc<Host>, protocols: &[Protocol]) -> 
 }
 
 fn destination(config: &Config, host: &Arc<Host>) -> Destination {
-    Destination::new(config, host.clone(), Arc::new(OpenLegs::new(Arc::default())))
+    Destination::new(config, host.clone(), Arc::new(OpenLegs::new(Arc::default())), &Arc::default())
 }
 
 fn legs(ports: Ports) -> impl Iterator<Item = Leg> {

@@ -9,6 +9,7 @@ use crate::{
     cancel::Request,
     config::Host,
     open_legs::OpenLeg,
+    outcome::Observation,
     protocol::Protocol,
     session::{
         Session,
@@ -66,7 +67,7 @@ pub(super) struct Legs(Option<Upstream>);
 
 impl Legs {
     /// A leg that has been used before: the client's own, or one that was left.
-    pub(super) fn reuse(&mut self, session: &Session, way: &Way) -> Option<Upstream> {
+    pub(super) fn reuse(&mut self, session: &mut Session, way: &Way) -> Option<Upstream> {
         let mut kept = self.0.take();
         if let Some(elsewhere) = kept.take_if(|kept| !kept.leads(way)) {
             elsewhere.park(session);
@@ -77,6 +78,8 @@ impl Legs {
         }
         let place = leg::place(&way.destination, Protocol::Http).ok()?;
         let (stream, peer) = session.state().parked.take(&way.destination, way.leg)?;
+        session.record.target = peer;
+        session.observe(&Observation::Reused);
         Some(Upstream::new(stream, peer, place, way, true))
     }
 

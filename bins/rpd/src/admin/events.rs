@@ -1,0 +1,89 @@
+//! What happens, as it happens: one JSON object a line, for as long as somebody reads.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::{
+    sync::{
+        OwnedSemaphorePermit,
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use super::{Desk, answer::No, log::Line, requests::Request};
+use crate::{
+    log_lines::{self, lines},
+    refused::Refused,
+};
+
+/// `GET events`.
+pub(super) async fn events(State(desk): State<Arc<Desk>>) -> Result<impl IntoResponse, No> {
+    let full = |_| No::new(StatusCode::SERVICE_UNAVAILABLE, format!("{MOST} listen already"));
+    let place = desk.listening.clone().try_acquire_owned().map_err(full)?;
+    let lines = stream::unfold(Listener::new(desk, place), |mut listener| async {
+        let line = listener.next().await?;
+        Some((Ok::<_, Infallible>(line), listener))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)))
+}
+
+/// Somebody who reads. What he does not read in time is lost to him; nobody waits.
+struct Listener {
+    desk: Arc<Desk>,
+    seconds: Interval,
+    requests: Receiver<Arc<Refused>>,
+    lines: Receiver<Arc<log_lines::Line>>,
+    lists: watch::Receiver<()>,
+    reloads: watch::Receiver<Option<String>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    fn new(desk: Arc<Desk>, place: OwnedSemaphorePermit) -> Self {
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            seconds,
+            requests: desk.control.refused().listen(),
+            lines: lines().listen(),
+            lists: desk.gate.lists().subscribe(),
+            reloads: desk.control.reloads().subscribe(),
+            desk,
+            _place: place,
+        }
+    }
+
+    /// The next line; none, where nothing can come any more.
+    async fn next(&mut self) -> Option<String> {
+        let event = tokio::select! {
+            _ = self.seconds.tick() => json!({ "counters": self.desk.counters() }),
+            heard = self.requests.recv() => event(heard, |request| json!({ "request": Request::from(request) }))?,
+            heard = self.lines.recv() => event(heard, |line| json!({ "log": Line::from(line) }))?,
+            Ok(()) = self.lists.changed() => json!({ "lists": {} }),
+            Ok(()) = self.reloads.changed() => {
+                json!({ "reload": { "error": *self.reloads.borrow_and_update() } })
+            }
+        };
+        Some(format!("{event}\n"))
+    }
+}
+
+fn event<T>(heard: Result<Arc<T>, RecvError>, words: impl FnOnce(&T) -> Value) -> Option<Value> {
+    match heard {
+        Ok(event) => Some(words(&event)),
+        Err(RecvError::Lagged(lost)) => Some(json!({ "lost": lost })),
+        Err(RecvError::Closed) => None,
+    }
+}
+
+/// At a time. Each costs a look at all counters a second, and some hundred events that wait for it.
+pub(super) const MOST: usize = 32;
