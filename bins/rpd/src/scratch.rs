@@ -48,5 +48,19 @@ pub fn lend<T>(with: impl FnOnce(&mut ReadBuf<'_>) -> T) -> T {
     })
 }
 
+/// Deals with what was kept and the octets that have come behind it. `deal` says how many it is done with; the others
+/// are to be kept.
+pub fn with_kept(mut kept: Vec<u8>, octets: &[u8], deal: impl FnOnce(&[u8]) -> usize) -> Vec<u8> {
+    if kept.is_empty() {
+        let used = deal(octets);
+        return octets[used..].to_vec();
+    }
+    kept.extend_from_slice(octets);
+    let used = deal(&kept);
+    kept.drain(..used);
+    kept.shrink_to_fit();
+    kept
+}
+
 const SMALLEST: usize = 64 * 1024;
 const LARGEST: usize = 256 * 1024;

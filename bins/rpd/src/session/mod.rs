@@ -10,9 +10,11 @@ mod head;
 mod http;
 mod ldap;
 mod leg;
+mod outbox;
 mod relay;
 mod sip;
 mod sniff;
+mod splice;
 
 use std::{
     sync::Arc,
@@ -340,7 +342,7 @@ mod tests {
         let switched = size_of_val(&sip::serve(&mut session, Head::new(phone.into())));
         assert!(switched <= 440, "{switched}");
         let whole = size_of_val(&session.run());
-        assert!(size_of::<Relay>() <= 280, "{}", size_of::<Relay>());
+        assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
         assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
         assert!(whole <= 144, "{whole}");
     }

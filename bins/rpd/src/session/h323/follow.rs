@@ -12,7 +12,7 @@ use super::{lookup, name, shown};
 use crate::{
     outcome::{Cause, End, Note, Observation, Reason, Refusal},
     protocol::Protocol,
-    session::relay::{Inspect, Patience, Step},
+    session::relay::{Inspect, Patience, Step, next},
     state::{Destination, Live},
 };
 
@@ -211,11 +211,11 @@ impl Inspect for Follow {
     }
 
     fn answer(&mut self) -> Option<Vec<u8>> {
-        if self.service.is_between_frames() { self.answers.pop_front() } else { None }
+        if self.service.is_between_frames() { next(&mut self.answers) } else { None }
     }
 
     fn note(&mut self) -> Option<Note> {
-        self.notes.pop_front()
+        next(&mut self.notes)
     }
 
     fn patience(&self) -> Patience {

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    pin::Pin,
     task::{Context, Poll, ready},
 };
 
@@ -11,17 +10,25 @@ use rp_http::{
     chunk::{DATA_END, LAST_CHUNK, SizeLine},
     forward,
 };
-use tokio::io::AsyncWrite;
 
-use crate::stream::Stream;
+use crate::{
+    session::{
+        outbox::Outbox,
+        splice::{Bulk, Spliced},
+    },
+    stream::Stream,
+};
 
 /// One direction of an exchange.
 pub(super) struct Flow {
-    /// What is to be written before anything else: a head, what the other side did not take yet.
-    pub(super) out: Vec<u8>,
-    written: usize,
-    unflushed: bool,
+    /// What is to leave with the content that comes next, before it: a head, the size of a chunk.
+    pub(super) before: Vec<u8>,
+    /// What the other side did not take yet.
+    outbox: Outbox,
     body: Body,
+    bulk: Bulk,
+    /// The receiver takes nothing any more.
+    gone: bool,
     /// Leaves in chunks, whose last one is still to come.
     chunked: bool,
     /// Lines of trailers, for a receiver that takes them.
@@ -38,10 +45,11 @@ impl Flow {
     /// A body that comes framed like this, and leaves in chunks or as it is.
     pub(super) fn new(comes: ResponseFraming, chunked: bool) -> Self {
         Self {
-            out: Vec::new(),
-            written: 0,
-            unflushed: false,
+            before: Vec::new(),
+            outbox: Outbox::default(),
             body: Body::from(comes),
+            bulk: Bulk::default(),
+            gone: false,
             chunked,
             trailers: None,
             touched: false,
@@ -60,8 +68,8 @@ impl Flow {
 
     /// Nothing more goes out.
     pub(super) fn stop(&mut self) {
-        self.out = Vec::new();
-        self.written = 0;
+        self.before = Vec::new();
+        self.outbox = Outbox::default();
         self.chunked = false;
         self.body = Body::from(ResponseFraming::None);
     }
@@ -73,7 +81,7 @@ impl Flow {
 
     /// Everything was taken, down to the last octet.
     pub(super) fn is_written(&self) -> bool {
-        self.out.is_empty() && !self.unflushed
+        self.before.is_empty() && self.outbox.is_drained()
     }
 
     /// Takes what belongs to the body from the front of `input`, and writes what `to` takes; says how much it was.
@@ -89,14 +97,19 @@ impl Flow {
         // All content of one read leaves as one chunk.
         let chunk = if self.chunked { content(self.body.clone(), input) } else { 0 };
         if chunk > 0 {
-            self.out.extend_from_slice(SizeLine::new(chunk).as_bytes());
+            self.before.extend_from_slice(SizeLine::new(chunk).as_bytes());
         }
         let mut used = 0;
         loop {
             let n = match self.body.step(&input[used..])? {
                 Step::Skip(n) => n,
                 Step::Pass(n) => {
-                    self.pass(&input[used..used + n], to, cx);
+                    self.content += n as u64;
+                    if self.chunked {
+                        self.before.extend_from_slice(&input[used..used + n]);
+                    } else {
+                        self.send(&input[used..used + n], to, cx);
+                    }
                     n
                 }
                 Step::Trailer(n) => {
@@ -111,31 +124,45 @@ impl Flow {
         }
         self.touched |= used > 0;
         if chunk > 0 {
-            self.out.extend_from_slice(DATA_END);
+            self.before.extend_from_slice(DATA_END);
         }
         self.end_chunks();
         Ok(used)
     }
 
-    /// Content that leaves as it came is written from where it stands, behind the head; all else goes through `out`.
-    fn pass(&mut self, content: &[u8], to: &mut Stream, cx: &mut Context<'_>) {
-        self.content += content.len() as u64;
-        let mut taken = 0;
-        if !self.chunked {
-            let head = self.out.len() - self.written;
-            let slices = [io::IoSlice::new(&self.out[self.written..]), io::IoSlice::new(content)];
-            // A fault shows when `out` is written.
-            if let Poll::Ready(Ok(n)) = Pin::new(&mut *to).poll_write_vectored(cx, &slices) {
-                self.note_written(n, to);
-                if n < head {
-                    self.written += n;
-                } else {
-                    self.clear_out();
-                    taken = n - head;
-                }
-            }
+    /// Moves content that nobody has to look at, without reading it, and says how many octets that were; none, if the
+    /// sender has ended. Nothing at all is moved where it is better read.
+    ///
+    /// # Errors
+    /// The sender's.
+    pub(super) fn poll_splice(
+        &mut self,
+        from: &Stream,
+        to: &Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<usize>>> {
+        if self.chunked || !self.is_written() {
+            return Poll::Ready(Ok(None));
         }
-        self.out.extend_from_slice(&content[taken..]);
+        let passing = usize::try_from(self.body.passing()).unwrap_or(usize::MAX);
+        let octets = match ready!(self.bulk.poll_splice(from, to, passing, cx))? {
+            Spliced::No => return Poll::Ready(Ok(None)),
+            Spliced::Ended => 0,
+            Spliced::Piped(pipe) => {
+                let octets = pipe.octets();
+                self.body.passed(octets as u64);
+                self.content += octets as u64;
+                self.touched = true;
+                self.outbox.push_pipe(pipe);
+                octets
+            }
+        };
+        Poll::Ready(Ok(Some(octets)))
+    }
+
+    /// So many octets have been read at once.
+    pub(super) fn came(&mut self, octets: usize) {
+        self.bulk.came(octets);
     }
 
     /// The sender has ended.
@@ -154,49 +181,52 @@ impl Flow {
         }
         self.chunked = false;
         match self.trailers.take() {
-            Some(lines) => forward::trailers(&lines, &mut |slice| self.out.extend_from_slice(slice)),
-            None => self.out.extend_from_slice(LAST_CHUNK),
+            Some(lines) => forward::trailers(&lines, &mut |slice| self.before.extend_from_slice(slice)),
+            None => self.before.extend_from_slice(LAST_CHUNK),
         }
     }
 
     /// Writes what is left, and what TLS still holds.
     ///
     /// # Errors
-    /// The receiver's.
-    pub(super) fn poll_out(&mut self, to: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.out.len() {
-            let n = ready!(Pin::new(&mut *to).poll_write(cx, &self.out[self.written..]))?;
-            if n == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.written += n;
-            self.note_written(n, to);
+    /// The receiver is gone.
+    pub(super) fn poll_out(&mut self, to: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        if !self.before.is_empty() {
+            self.send(&[], to, cx);
         }
-        self.clear_out();
-        if self.unflushed {
-            ready!(Pin::new(to).poll_flush(cx))?;
-            self.unflushed = false;
+        let sent = self.outbox.drain(to, cx);
+        self.note_sent(sent.ok());
+        match self.gone {
+            true => Poll::Ready(Err(Gone)),
+            false if self.outbox.is_drained() => Poll::Ready(Ok(())),
+            false => Poll::Pending,
         }
-        Poll::Ready(Ok(()))
     }
 
-    fn note_written(&mut self, n: usize, to: &Stream) {
-        self.taken += n as u64;
-        self.unflushed = matches!(to, Stream::Tls(_));
+    /// Content that leaves as it came is written from where it stands, behind what goes before it.
+    fn send(&mut self, content: &[u8], to: &mut Stream, cx: &mut Context<'_>) {
+        let sent = self.outbox.send([&self.before, content].into_iter(), to, cx);
+        self.before.clear();
+        self.note_sent(sent.ok());
     }
 
-    fn clear_out(&mut self) {
-        self.written = 0;
-        self.out.clear();
+    fn note_sent(&mut self, sent: Option<usize>) {
+        match sent {
+            Some(octets) => self.taken += octets as u64,
+            None => self.gone = true,
+        }
     }
 
     /// Gives its room back: nothing comes for a while.
     pub(super) fn idle(&mut self) {
-        if self.out.is_empty() {
-            self.out = Vec::new();
+        if self.before.is_empty() {
+            self.before = Vec::new();
         }
     }
 }
+
+/// Who takes nothing any more.
+pub(super) struct Gone;
 
 /// The octets of content in `input`.
 fn content(mut body: Body, mut input: &[u8]) -> usize {

@@ -43,8 +43,8 @@ impl Request {
         max_body: Option<u64>,
     ) -> Self {
         let mut flow = Flow::new(head.framing.into(), head.framing == Framing::Chunked);
-        flow.out.reserve(ROOM);
-        forward::request(head, forwarding, close, &mut |slice| flow.out.extend_from_slice(slice));
+        flow.before.reserve(ROOM);
+        forward::request(head, forwarding, close, &mut |slice| flow.before.extend_from_slice(slice));
         Self {
             flow,
             max_body: max_body.unwrap_or(u64::MAX),
@@ -83,7 +83,20 @@ impl Request {
                 sent.drain(..used);
                 continue;
             }
+            let spliced = self.flow.poll_splice(client, service, cx);
+            if spliced.is_pending() {
+                self.flow.idle();
+            }
+            match ready!(spliced) {
+                Ok(None) => {}
+                Ok(Some(1..)) => {
+                    self.within_limit()?;
+                    continue;
+                }
+                Ok(Some(0)) | Err(_) => return Poll::Ready(Err(cut())),
+            }
             let read = scratch::poll_read_with(client, cx, |cx, octets| {
+                self.flow.came(octets.len());
                 let used = if octets.is_empty() { return Ok(false) } else { self.take(octets, service, cx)? };
                 sent.extend_from_slice(&octets[used..]);
                 Ok(true)
@@ -94,10 +107,7 @@ impl Request {
             match ready!(read) {
                 Ok(Ok(true)) => {}
                 Ok(Err(fault)) => return Poll::Ready(Err(fault)),
-                Ok(Ok(false)) | Err(_) => {
-                    let detail = "the client closed inside the body".to_owned();
-                    return Poll::Ready(Err(Fault::Request(detail)));
-                }
+                Ok(Ok(false)) | Err(_) => return Poll::Ready(Err(cut())),
             }
         }
         Poll::Ready(Ok(()))
@@ -106,7 +116,12 @@ impl Request {
     fn take(&mut self, octets: &[u8], service: &mut Stream, cx: &mut Context<'_>) -> Result<usize, Fault> {
         let used =
             self.flow.take(octets, service, cx).map_err(|invalid| Fault::Request(invalid.to_string()))?;
-        if self.flow.content > self.max_body { Err(Fault::TooLarge) } else { Ok(used) }
+        self.within_limit()?;
+        Ok(used)
+    }
+
+    fn within_limit(&self) -> Result<(), Fault> {
+        if self.flow.content > self.max_body { Err(Fault::TooLarge) } else { Ok(()) }
     }
 
     /// Nothing more of an unfinished request is sent: the service has answered, or does not listen.
@@ -137,6 +152,10 @@ impl Request {
     pub(super) fn octets(&self) -> (u64, u64) {
         (self.flow.content, self.flow.taken)
     }
+}
+
+fn cut() -> Fault {
+    Fault::Request("the client closed inside the body".to_owned())
 }
 
 /// What most heads need.

@@ -94,8 +94,25 @@ impl Response {
             if self.is_over() {
                 return Poll::Ready(Ok(()));
             }
+            let spliced = self.flow.poll_splice(service, client, cx);
+            if spliced.is_pending() {
+                self.flow.idle();
+            }
+            match ready!(spliced) {
+                Ok(None) => {}
+                Ok(Some(0)) => {
+                    self.service_ended()?;
+                    continue;
+                }
+                Ok(Some(octets)) => {
+                    self.came += octets as u64;
+                    continue;
+                }
+                Err(error) => return Poll::Ready(Err(self.service_lost(&error))),
+            }
             let read = scratch::poll_read_with(service, cx, |cx, octets| {
                 self.came += octets.len() as u64;
+                self.flow.came(octets.len());
                 if octets.is_empty() {
                     self.service_ended()
                 } else {
@@ -125,17 +142,14 @@ impl Response {
         stays: &impl Fn() -> bool,
         cx: &mut Context<'_>,
     ) -> Result<(), Fault> {
-        let mut kept = mem::take(&mut self.received);
-        if kept.is_empty() {
-            let used = self.deal_with(octets, client, stays, cx)?;
-            kept.extend_from_slice(&octets[used..]);
-        } else {
-            kept.extend_from_slice(octets);
-            let used = self.deal_with(&kept, client, stays, cx)?;
-            kept.drain(..used);
-        }
-        self.received = kept;
-        Ok(())
+        let mut dealt = Ok(());
+        self.received = scratch::with_kept(mem::take(&mut self.received), octets, |octets| {
+            self.deal_with(octets, client, stays, cx).unwrap_or_else(|fault| {
+                dealt = Err(fault);
+                octets.len()
+            })
+        });
+        dealt
     }
 
     /// Says how many octets are dealt with.
@@ -181,7 +195,7 @@ impl Response {
         if head.is_interim() {
             self.pass_interim(&head)?;
         } else if head.switches() {
-            forward::switching(&head, &mut |slice| self.flow.out.extend_from_slice(slice));
+            forward::switching(&head, &mut |slice| self.flow.before.extend_from_slice(slice));
             self.stage = Stage::Switched;
         } else {
             self.begin(&head, stays());
@@ -196,15 +210,15 @@ impl Response {
             return Err(Fault::Service(format!("more than {INTERIMS} interim answers")));
         }
         if self.version == Version::Http11 {
-            forward::interim(head, &mut |slice| self.flow.out.extend_from_slice(slice));
+            forward::interim(head, &mut |slice| self.flow.before.extend_from_slice(slice));
         }
         Ok(())
     }
 
     fn begin(&mut self, head: &ResponseHead<'_>, stays: bool) {
         let client = forward::Client { version: self.version, close: !stays };
-        self.flow.out.reserve(head.head_len);
-        let leaves = forward::response(head, client, &mut |slice| self.flow.out.extend_from_slice(slice));
+        self.flow.before.reserve(head.head_len);
+        let leaves = forward::response(head, client, &mut |slice| self.flow.before.extend_from_slice(slice));
         self.stage = Stage::Passing(Passing {
             status: head.status,
             client_stays: stays && leaves != ResponseFraming::UntilClose,

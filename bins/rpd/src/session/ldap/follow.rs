@@ -13,7 +13,7 @@ use super::{last_words, named, words};
 use crate::{
     outcome::{End, Note, Observation, Reason, Refusal},
     protocol::Protocol,
-    session::relay::{Inspect, Patience, Step},
+    session::relay::{Inspect, Patience, Side, Step, next},
     state::{Destination, Live},
 };
 
@@ -181,6 +181,20 @@ impl Inspect for Follow {
         next(&mut self.notes)
     }
 
+    fn passing(&self, side: Side, front: &[u8]) -> usize {
+        match side {
+            Side::Client => self.client.passing(front),
+            Side::Service => self.service.passing(front),
+        }
+    }
+
+    fn passed(&mut self, side: Side, octets: usize, of: usize) {
+        match side {
+            Side::Client => self.client.passed(octets, of),
+            Side::Service => self.service.passed(octets, of),
+        }
+    }
+
     fn client_ended(&mut self) {
         self.may_end = true;
     }
@@ -248,15 +262,6 @@ impl Said {
         let domain = bind.domain.text(&mut [0; MAX_DOMAIN]).map(str::to_owned);
         Self { words: words(key), domain }
     }
-}
-
-/// The first in a queue. One that is empty holds no memory: most connections wait, for hours.
-fn next<T>(queue: &mut VecDeque<T>) -> Option<T> {
-    let first = queue.pop_front()?;
-    if queue.is_empty() {
-        *queue = VecDeque::new();
-    }
-    Some(first)
 }
 
 /// Whether a success says who the client is: not without a name or a password (RFC 4513 5.1), nor where SASL says

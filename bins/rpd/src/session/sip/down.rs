@@ -11,12 +11,12 @@ use rp_sip::{
 use super::{
     Switch,
     answers::{refused, shortened},
-    peer::with_kept,
     up::leg_number,
     verdicts::Said,
 };
 use crate::{
     outcome::{End, Observation},
+    scratch,
     session::Session,
 };
 
@@ -30,7 +30,7 @@ impl Switch {
         cx: &mut Context<'_>,
     ) {
         let kept = mem::take(&mut self.legs[leg].peer.kept);
-        let kept = with_kept(kept, octets, |octets| self.sort_down(session, leg, octets, cx));
+        let kept = scratch::with_kept(kept, octets, |octets| self.sort_down(session, leg, octets, cx));
         self.legs[leg].peer.kept = kept;
     }
 

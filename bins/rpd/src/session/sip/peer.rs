@@ -2,8 +2,7 @@
 //! does not take at once waits here.
 
 use std::{
-    io::{ErrorKind, IoSlice},
-    mem,
+    io::ErrorKind,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -11,7 +10,7 @@ use std::{
 use rp_sip::{Follower, Limits, Step};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::stream::Stream;
+use crate::{session::outbox::Outbox, stream::Stream};
 
 /// A stream, with what is undecided of one direction and unwritten of the other.
 pub(super) struct Peer {
@@ -19,10 +18,7 @@ pub(super) struct Peer {
     pub(super) follower: Follower,
     /// What has come and is not decided: the beginning of a head, or a whole message that has to wait.
     pub(super) kept: Vec<u8>,
-    /// To be sent, but not yet taken.
-    rest: Vec<u8>,
-    /// TLS holds what the socket did not take yet.
-    unflushed: bool,
+    outbox: Outbox,
     pub(super) input: Flow,
     pub(super) output: Flow,
 }
@@ -41,8 +37,7 @@ impl Peer {
             stream,
             follower: Follower::new(limits),
             kept: Vec::new(),
-            rest: Vec::new(),
-            unflushed: false,
+            outbox: Outbox::default(),
             input: Flow::Open,
             output: Flow::Open,
         }
@@ -77,47 +72,26 @@ impl Peer {
         if self.output != Flow::Open {
             return 0;
         }
-        let mut slices = [IoSlice::new(&[]); PIECES];
-        let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(pieces) {
-            *slice = IoSlice::new(piece);
-            count += 1;
-        }
-        let slices = &slices[..count];
-        let octets = slices.iter().map(|slice| slice.len() as u64).sum();
-        let mut taken = if self.rest.is_empty() { self.write(slices, cx) } else { 0 };
-        for slice in slices {
-            let now = taken.min(slice.len());
-            self.rest.extend_from_slice(&slice[now..]);
-            taken -= now;
+        let mut octets = 0;
+        let counted = pieces.inspect(|piece| octets += piece.len() as u64);
+        if self.outbox.send(counted, &mut self.stream, cx).is_err() {
+            self.output = Flow::Failed;
         }
         octets
     }
 
     /// Writes what waits; whether any of it went.
     pub(super) fn drain(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut moved = false;
-        while !self.rest.is_empty() && self.output == Flow::Open {
-            let mut rest = mem::take(&mut self.rest);
-            let taken = self.write(&[IoSlice::new(&rest)], cx);
-            if taken < rest.len() {
-                rest.drain(..taken);
-                self.rest = rest;
-            }
-            moved |= taken > 0;
-            if taken == 0 {
-                return moved;
+        if self.output != Flow::Open {
+            return false;
+        }
+        match self.outbox.drain(&mut self.stream, cx) {
+            Ok(taken) => taken > 0,
+            Err(_) => {
+                self.output = Flow::Failed;
+                false
             }
         }
-        // TLS keeps records that the socket did not take; they must leave before this waits for more.
-        if self.unflushed && self.output == Flow::Open {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(_)) => self.output = Flow::Failed,
-                Poll::Pending => {}
-            }
-        }
-        moved
     }
 
     /// Passes on that nothing more will be sent.
@@ -132,48 +106,16 @@ impl Peer {
 
     /// Whether nothing waits for the peer to take it.
     pub(super) fn takes_more(&self) -> bool {
-        self.rest.is_empty()
+        self.outbox.is_empty()
     }
 
     /// Whether all that was sent has left, or never will.
     pub(super) fn is_drained(&self) -> bool {
-        self.output != Flow::Open || (self.rest.is_empty() && !self.unflushed)
+        self.output != Flow::Open || self.outbox.is_drained()
     }
 
     /// Whether a message of the peer has begun and not ended.
     pub(super) fn has_begun(&self) -> bool {
         !self.kept.is_empty() || !self.follower.is_between_messages()
     }
-
-    fn write(&mut self, slices: &[IoSlice<'_>], cx: &mut Context<'_>) -> usize {
-        match Pin::new(&mut self.stream).poll_write_vectored(cx, slices) {
-            Poll::Ready(Ok(taken)) => {
-                self.unflushed |= matches!(self.stream, Stream::Tls(_));
-                taken
-            }
-            Poll::Ready(Err(_)) => {
-                self.output = Flow::Failed;
-                self.rest = Vec::new();
-                0
-            }
-            Poll::Pending => 0,
-        }
-    }
-}
-
-/// A rewritten head, and the body behind it.
-const PIECES: usize = 8;
-
-/// Deals with what was kept and the octets that have come behind it. `deal` says how many it is done with; the others
-/// are to be kept.
-pub(super) fn with_kept(mut kept: Vec<u8>, octets: &[u8], deal: impl FnOnce(&[u8]) -> usize) -> Vec<u8> {
-    if kept.is_empty() {
-        let used = deal(octets);
-        return octets[used..].to_vec();
-    }
-    kept.extend_from_slice(octets);
-    let used = deal(&kept);
-    kept.drain(..used);
-    kept.shrink_to_fit();
-    kept
 }

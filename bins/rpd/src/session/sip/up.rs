@@ -10,11 +10,11 @@ use rp_sip::{
 use super::{
     Hold, Switch,
     answers::{No, about, is_own_tag},
-    peer::with_kept,
     place::{BOUND, Place, place, sound},
 };
 use crate::{
     outcome::{Observation, Reason, Refusal},
+    scratch,
     session::Session,
 };
 
@@ -31,7 +31,7 @@ impl Switch {
     /// Octets have come from the phone; or none, and what was kept is to be looked at again.
     pub(super) fn phone_sent(&mut self, session: &mut Session, octets: &[u8], cx: &mut Context<'_>) {
         let kept = mem::take(&mut self.phone.kept);
-        self.phone.kept = with_kept(kept, octets, |octets| self.sort_up(session, octets, cx));
+        self.phone.kept = scratch::with_kept(kept, octets, |octets| self.sort_up(session, octets, cx));
     }
 
     /// Says how many octets are dealt with.

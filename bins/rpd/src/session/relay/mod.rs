@@ -1,0 +1,228 @@
+//! Octets both ways until both sides have ended.
+//!
+//! Polled by hand: what is read into the worker's scratch is written at once, and only what the other side does not
+//! take is kept. While such a rest exists nothing more is read on that side. So a connection that waits holds no
+//! buffer, and a slow reader costs at most one scratch. Bulk between two sockets in clear goes through a pipe instead,
+//! where nobody has to look at it: see [`splice`](super::splice).
+//!
+//! Where a protocol has to be followed beyond its first message, an [`Inspect`] decides what passes.
+
+mod direction;
+mod inspect;
+mod timer;
+
+use std::{
+    future::{Future, poll_fn},
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::io::AsyncWrite;
+
+use self::{
+    direction::{Direction, Phase},
+    inspect::Inspection,
+    timer::Timer,
+};
+pub(super) use self::{
+    inspect::{Inspect, Patience, Side, Step, next},
+    timer::Limit,
+};
+use super::close;
+use crate::{
+    cancel::{Cancel, Request},
+    open_legs::OpenLeg,
+    outcome::{Cause, End, Note},
+    stream::Stream,
+};
+
+/// What becomes of a relay.
+pub(super) enum Event {
+    /// The client has left the service; [`Relay::into_client`] has what it said last.
+    Left,
+    /// It is over.
+    Ended(End),
+}
+
+/// A relay between a client and a service.
+pub(super) struct Relay {
+    client: Stream,
+    service: Stream,
+    up: Direction,
+    down: Direction,
+    inspection: Option<Box<Inspection>>,
+    timer: Timer,
+    cancel: Arc<Cancel>,
+    /// The service's place among the connections to its host.
+    leg: OpenLeg,
+}
+
+impl Relay {
+    /// A relay that begins by sending on what has been read of each side already.
+    pub(super) fn new(
+        (client, from_client): (Stream, Vec<u8>),
+        (service, leg, from_service): (Stream, OpenLeg, Vec<u8>),
+        limit: Limit,
+        cancel: Arc<Cancel>,
+    ) -> Self {
+        let (up, down) = (Direction::new(from_client), Direction::new(from_service));
+        Self { client, service, up, down, inspection: None, timer: Timer::new(limit), cancel, leg }
+    }
+
+    /// Lets `inspector` decide what passes, from the first octet on.
+    pub(super) fn inspected(mut self, inspector: Box<dyn Inspect>) -> Self {
+        let undecided = [&mut self.up, &mut self.down].map(|way| mem::take(&mut way.outbox).into_octets());
+        self.inspection = Some(Box::new(Inspection::new(inspector, undecided)));
+        (self.up.fresh, self.down.fresh) = (true, true);
+        self
+    }
+
+    /// Ends it after so long, unless its inspector says before that the service has taken the client.
+    pub(super) fn unsettled_for(mut self, time: Duration) -> Self {
+        self.timer = Timer::new(Limit { unsettled: Some(time), ..self.timer.limit });
+        self
+    }
+
+    /// Octets that have been passed on: to the service, to the client.
+    pub(super) fn octets(&self) -> (u64, u64) {
+        (self.up.passed, self.down.passed)
+    }
+
+    /// Relays until the client leaves the service, or to the end. What happens to single requests is told as it does.
+    pub(super) fn next(&mut self, mut tell: impl FnMut(Note)) -> impl Future<Output = Event> {
+        poll_fn(move |cx| self.poll(&mut tell, cx))
+    }
+
+    /// The client, and what it said that nobody has dealt with. The service is closed.
+    pub(super) async fn into_client(mut self) -> (Stream, Vec<u8>) {
+        // Once, without waiting for anybody: a service that does not read gets no farewell.
+        let farewell = |cx: &mut Context<'_>| {
+            let _ = Pin::new(&mut self.service).poll_shutdown(cx);
+            Poll::Ready(())
+        };
+        poll_fn(farewell).await;
+        let undecided = self.inspection.map(|inspection| inspection.undecided);
+        let [from_client, _] = undecided.unwrap_or_default();
+        (self.client, from_client)
+    }
+
+    /// Lets a client that was refused read its answer, of which some may not have left yet.
+    pub(super) async fn close(self) {
+        let Self { client, service, leg, down, .. } = self;
+        drop((service, leg));
+        close::with_answer(client, &down.outbox.into_octets()).await;
+    }
+
+    fn poll(&mut self, tell: &mut impl FnMut(Note), cx: &mut Context<'_>) -> Poll<Event> {
+        if let Some(end) = self.told_to_end(cx) {
+            return Poll::Ready(Event::Ended(end));
+        }
+        let before = self.octets();
+        self.up.poll(Side::Client, &mut self.client, &mut self.service, &mut self.inspection, cx);
+        self.insert_answers();
+        self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
+        if self.insert_answers() {
+            self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
+        }
+        if let Some(event) = self.inspected_event(self.octets().1 != before.1, tell, cx) {
+            return Poll::Ready(event);
+        }
+        if let Some(end) = self.ended() {
+            return Poll::Ready(Event::Ended(end));
+        }
+        if let Some(end) = self.told_to_end(cx) {
+            return Poll::Ready(Event::Ended(end));
+        }
+        let patience =
+            self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
+        // Nobody talks any more once the client has ended.
+        let patience = match (patience, self.up.phase) {
+            (Patience::Endless, phase) if phase != Phase::Open => Patience::Idle,
+            (patience, _) => patience,
+        };
+        self.timer
+            .poll(patience, self.octets() != before, cx)
+            .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
+    }
+
+    /// The end, if that is asked for now. Who is shut out gets the answer that is on its way to him, and nothing more:
+    /// see [`Relay::close`].
+    fn told_to_end(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        self.cancel.poll(Request::ShutOut, cx).is_ready().then(|| {
+            self.say_goodbye(cx);
+            self.cancel.end()
+        })
+    }
+
+    /// Last words of ours, as far as they can be said without waiting.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        let Some(inspection) = &mut self.inspection else { return };
+        inspection.inspector.closing();
+        if self.insert_answers() {
+            let _ = self.down.drain(&mut self.client, cx);
+        }
+    }
+
+    /// Puts the answers that are due behind what has gone to the client; whether there were any.
+    fn insert_answers(&mut self) -> bool {
+        let Some(inspection) = &mut self.inspection else { return false };
+        let mut inserted = false;
+        while let Some(answer) = inspection.inspector.answer() {
+            // Whose stream has been ended hears nothing more.
+            if matches!(self.down.phase, Phase::Open | Phase::Ending) {
+                self.down.outbox.push(&answer);
+                inserted = true;
+            }
+        }
+        inserted
+    }
+
+    fn inspected_event(
+        &mut self,
+        service_spoke: bool,
+        tell: &mut impl FnMut(Note),
+        cx: &mut Context<'_>,
+    ) -> Option<Event> {
+        let inspection = self.inspection.as_mut()?;
+        if inspection.waiting && service_spoke {
+            (inspection.waiting, self.up.fresh) = (false, true);
+            cx.waker().wake_by_ref();
+        }
+        while let Some(note) = inspection.inspector.note() {
+            tell(note);
+        }
+        if inspection.waiting && self.down.phase != Phase::Open {
+            inspection.ended.get_or_insert(End::Served(Cause::TargetLost));
+        }
+        let deadline = inspection.leaving.as_mut()?;
+        if self.down.outbox.is_drained() && inspection.inspector.may_leave() {
+            return Some(Event::Left);
+        }
+        let late = deadline.as_mut().poll(cx).is_ready();
+        late.then_some(Event::Ended(End::Served(Cause::TimedOut(LEAVING))))
+    }
+
+    fn ended(&mut self) -> Option<End> {
+        let broken = |direction: &Direction| match direction.phase {
+            Phase::ReadFailed => Some(true),
+            Phase::WriteFailed => Some(false),
+            _ => None,
+        };
+        let cause = match (broken(&self.up), broken(&self.down)) {
+            (Some(true), _) | (_, Some(false)) => Some(Cause::ClientLost),
+            (Some(false), _) | (_, Some(true)) => Some(Cause::TargetLost),
+            (None, None) => {
+                (self.up.phase == Phase::Done && self.down.phase == Phase::Done).then_some(Cause::Closed)
+            }
+        };
+        let decided = self.inspection.as_mut().filter(|_| self.down.outbox.is_empty() || cause.is_some());
+        decided.and_then(|inspection| inspection.ended.take()).or(cause.map(End::Served))
+    }
+}
+
+/// How long a service that is left may take to end its message, and what the log calls that.
+const LEAVING_TIME: Duration = Duration::from_secs(5);
+const LEAVING: &str = "leaving";
