@@ -20,6 +20,7 @@ PACKAGES=(
     coturn                                              # turn
     openssl python3 python3-venv
     prometheus                                          # metrics
+    python3-jsonschema                                  # the schema of the configuration
     valgrind                                            # instructions
 )
 PYCRATE=0.8.1
@@ -83,6 +84,7 @@ step_package() {
     content=$(dpkg-deb --contents "$folder/rpd.deb")
     for path in usr/bin/rpd etc/rpd/rpd.toml usr/lib/systemd/system/rpd.service usr/lib/systemd/system/rpd.socket \
         usr/lib/sysusers.d/rpd.conf usr/share/man/man1/rpd.1.gz usr/share/doc/rpd/OPERATING.md \
+        usr/share/doc/rpd/rpd.schema.json \
         usr/share/doc/rpd/examples; do
         grep -qF "./$path" <<<"$content" || { echo "the package has no $path"; return 1; }
     done

@@ -3,10 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use rp_route::leg::Transport;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// An application protocol that is routed.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// H.225.0 with RAS over H.460.17.

@@ -9,11 +9,12 @@ use std::{
     str::FromStr,
 };
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 /// Which of the two headers.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Version {
     /// A line of text.

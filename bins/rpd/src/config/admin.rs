@@ -5,13 +5,13 @@
 use std::{fs, net::SocketAddr, ops::Range, path::PathBuf, sync::Arc};
 
 use rustls::sign::CertifiedKey;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use super::{
     check::Check,
     report::Finding,
-    value::{Bind, Binds, FromText, Text, sha256_of_hex},
+    value::{Bind, Binds, FromText, Spanned, Text, sha256_of_hex},
 };
 use crate::tls::TrustList;
 
@@ -50,7 +50,7 @@ pub struct Token {
 }
 
 /// What somebody may do; each may also do what those before it may.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Look.
@@ -108,7 +108,7 @@ impl FromText for FileMode {
 }
 
 /// `[admin]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct AdminTable {
     pub socket: Option<String>,
@@ -123,7 +123,7 @@ pub struct AdminTable {
 }
 
 /// `[[admin.token]]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TokenRow {
     pub name: Spanned<String>,

@@ -4,10 +4,11 @@
 
 use std::num::NonZeroU16;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `[engine]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Engine {
     /// Worker threads; absent: one a core.
@@ -16,7 +17,7 @@ pub struct Engine {
 }
 
 /// `engine.runtime`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Runtime {
     /// A connection stays on the worker that accepted it.

@@ -5,16 +5,16 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     admin::AdminTable, engine::Engine, guard::GuardTable, host::HostRow, ldap::LdapTable, limits::Limits,
-    listen::ListenTable, log::Log, metrics::MetricsTable, sip::SipTable, tls::TlsTable,
+    listen::ListenTable, log::Log, metrics::MetricsTable, sip::SipTable, tls::TlsTable, value::Spanned,
 };
 
 /// The whole file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct File {
     pub listen: ListenTable,

@@ -6,13 +6,13 @@ use std::{net::IpAddr, time::Duration};
 
 use rp_guard::{CountTargetDown, Keying, KeyingError, Mode, Policy, Thresholds, ThresholdsError};
 use rp_route::network::Network;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     check::Check,
     report::Finding,
-    value::{Text, text},
+    value::{Spanned, Text, text},
 };
 
 /// What is counted, what follows from it, and who is exempt.
@@ -37,7 +37,7 @@ impl Guard {
 }
 
 /// `[guard]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct GuardTable {
     pub mode: ModeWord,
@@ -56,10 +56,11 @@ pub struct GuardTable {
 }
 
 /// `[[guard.network]]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NetworkRow {
     #[serde(deserialize_with = "text")]
+    #[schemars(with = "Text<Network>")]
     pub network: Network,
     pub threshold: Option<u8>,
     pub max_connections: Option<u32>,
@@ -69,7 +70,7 @@ pub struct NetworkRow {
 }
 
 /// `guard.mode`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModeWord {
     #[default]
@@ -78,7 +79,7 @@ pub enum ModeWord {
 }
 
 /// `guard.count-target-down`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CountTargetDownWord {
     Never,
@@ -94,23 +95,19 @@ impl Default for GuardTable {
         Self {
             mode: ModeWord::default(),
             threshold: 20,
-            expiration: unwritten(Text(Duration::from_secs(3600))),
+            expiration: Spanned::unwritten(Text(Duration::from_secs(3600))),
             count_target_down: CountTargetDownWord::default(),
             close_established: false,
-            ipv4_prefix: unwritten(32),
-            ipv6_prefix: unwritten(64),
-            nat64: unwritten(nat64),
-            max_tracked: unwritten(131_072),
-            max_entries: unwritten(100_000),
+            ipv4_prefix: Spanned::unwritten(32),
+            ipv6_prefix: Spanned::unwritten(64),
+            nat64: Spanned::unwritten(nat64),
+            max_tracked: Spanned::unwritten(131_072),
+            max_entries: Spanned::unwritten(100_000),
             allow: Vec::new(),
             block: Vec::new(),
             network: Vec::new(),
         }
     }
-}
-
-fn unwritten<T>(value: T) -> Spanned<T> {
-    Spanned::new(0..0, value)
 }
 
 impl Check<'_> {

@@ -5,6 +5,7 @@
 use std::num::NonZeroU16;
 
 use rp_route::network::Network;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::value::Text;
@@ -32,7 +33,7 @@ impl From<&H323Row> for H323 {
 }
 
 /// `host.h323`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct H323Row {
     pub tcp: Option<NonZeroU16>,

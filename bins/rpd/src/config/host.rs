@@ -14,8 +14,8 @@ use rp_route::{
     name::Name,
     network::{Network, Networks},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     check::Check,
@@ -26,7 +26,7 @@ use super::{
     report::Finding,
     sip::{Sip, SipRow, SipTable},
     target_tls::{TargetTls, TargetTlsTable},
-    value::{OneOrMany, Target, Text, yes},
+    value::{OneOrMany, Spanned, Target, Text, yes},
 };
 use crate::{
     protocol::{PerProtocol, Protocol},
@@ -99,7 +99,7 @@ pub struct Service {
 }
 
 /// `[[host]]`: one row of the table of hosts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HostRow {
     #[serde(default)]

@@ -6,15 +6,15 @@ use std::num::NonZeroU16;
 
 use rp_http::head::is_method;
 use rp_route::{leg::Transport, network::Network};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     check::Check,
     listen::Listener,
     report::Finding,
     urls::{UrlRow, Urls},
-    value::{Size, Text},
+    value::{Size, Spanned, Text},
 };
 use crate::{
     protocol::{Kind, Protocol},
@@ -71,7 +71,7 @@ impl Default for Http {
 }
 
 /// `host.http`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HttpRow {
     pub tcp: Option<NonZeroU16>,
@@ -97,7 +97,7 @@ pub struct HttpRow {
 }
 
 /// What becomes of `%2f` in a path.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncodedSlash {
     #[default]
@@ -106,14 +106,14 @@ pub enum EncodedSlash {
 }
 
 /// Where clients in clear are sent.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum RedirectTo {
     Https,
 }
 
 /// Whether a leg serves one client after another.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reuse {
     #[default]
@@ -127,7 +127,7 @@ fn count_status() -> Vec<u16> {
 }
 
 fn count_status_row() -> Vec<Spanned<u16>> {
-    count_status().into_iter().map(|status| Spanned::new(0..0, status)).collect()
+    count_status().into_iter().map(Spanned::unwritten).collect()
 }
 
 impl Check<'_> {

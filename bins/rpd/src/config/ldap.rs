@@ -5,20 +5,21 @@
 use std::num::NonZeroU16;
 
 use rp_route::network::Network;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::value::Text;
 use crate::proxy_protocol::Version;
 
 /// `[ldap]`: what holds before a host is known.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LdapTable {
     pub require_tls: bool,
 }
 
 /// `host.ldap`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LdapRow {
     pub tcp: Option<NonZeroU16>,

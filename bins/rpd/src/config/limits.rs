@@ -4,17 +4,17 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
-use toml::Spanned;
 
 use super::{
     check::Check,
-    value::{Size, text},
+    value::{Size, Spanned, text},
 };
 use crate::limits::open_files_limit;
 
 /// `[limits]`: caps and time-outs. Every time-out has the name that the log gives it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Limits {
     /// Connections at the same time; at the cap accepting stops. Absent: 40 % of the open files.
@@ -72,7 +72,7 @@ impl Default for Limits {
 }
 
 /// `limits.idle`: without an octet in either direction; zero is no limit.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Idle {
     #[serde(deserialize_with = "text")]
@@ -100,7 +100,7 @@ impl Default for Idle {
 }
 
 /// `limits.keepalive`: silence before the first TCP keep-alive probe, on both legs.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Keepalive {
     #[serde(deserialize_with = "text")]

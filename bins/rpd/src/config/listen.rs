@@ -8,13 +8,13 @@ use rp_route::{
     leg::Ports,
     network::{Network, Networks},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     check::Check,
     host::HostRow,
-    value::{Bind, Binds, OneOrMany, Target, Text},
+    value::{Bind, Binds, OneOrMany, Spanned, Target, Text},
 };
 use crate::protocol::{ListenerKind, Protocol};
 
@@ -44,7 +44,7 @@ impl Proxies {
 }
 
 /// `[listen]`: no port, no service.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ListenTable {
     pub h323: Option<Spanned<Binds>>,
@@ -75,8 +75,8 @@ impl Default for ListenTable {
             http: None,
             https: None,
             any: None,
-            ipv4: Spanned::new(0..0, true),
-            ipv6: Spanned::new(0..0, true),
+            ipv4: Spanned::unwritten(true),
+            ipv6: Spanned::unwritten(true),
             trusted_proxies: Vec::new(),
             proxy_protocol: Vec::new(),
             backlog: 1024,

@@ -4,16 +4,16 @@
 
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     check::Check,
-    value::{Bind, Binds},
+    value::{Bind, Binds, Spanned},
 };
 
 /// `[metrics]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct MetricsTable {
     pub listen: Option<Spanned<Binds>>,

@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use rp_route::{leg::Transport, name::Name};
-use toml::Spanned;
 
 use super::{
-    check::Check, file::File, host::HostRow, listen::Listener, read, report::Report, tls::TlsTable,
-    value::Text,
+    check::Check,
+    file::File,
+    host::HostRow,
+    listen::Listener,
+    read,
+    report::Report,
+    tls::TlsTable,
+    value::{Spanned, Text},
 };
 use crate::{
     protocol::{ListenerKind, Protocol},

@@ -9,15 +9,15 @@ use std::{
 };
 
 use rp_route::{leg::Transport, name::Name, network::Network};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
-use toml::Spanned;
 
 use super::{
     check::Check,
     file::File,
     listen::Listener,
     report::Finding,
-    value::{FromText, Text},
+    value::{FromText, Spanned, Text},
 };
 use crate::{protocol::Protocol, proxy_protocol::Version};
 
@@ -72,7 +72,7 @@ impl PublicAddress {
 }
 
 /// `[sip]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SipTable {
     pub public_address: Option<PublicAddress>,
@@ -92,7 +92,7 @@ impl SipTable {
 }
 
 /// `host.sip`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SipRow {
     pub tcp: Option<NonZeroU16>,
@@ -106,9 +106,9 @@ pub struct SipRow {
 }
 
 /// `public-address` as a table: one address a kind.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ByKind {
+pub(super) struct ByKind {
     tcp: Option<Text<Announced>>,
     tls: Option<Text<Announced>>,
 }

@@ -5,13 +5,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use rp_route::name::Name;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     check::Check,
     report::Finding,
-    value::{Fingerprint, OneOrMany, Text, yes},
+    value::{Fingerprint, OneOrMany, Spanned, Text, yes},
 };
 use crate::tls::TrustList;
 
@@ -38,7 +38,7 @@ pub enum Verify {
 }
 
 /// `host.tls`: how the target's certificate is judged, and what it gets to see of ours.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TargetTlsTable {
     pub verify: Spanned<VerifyMode>,
@@ -51,7 +51,7 @@ pub struct TargetTlsTable {
 }
 
 /// `host.tls.verify`.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum VerifyMode {
     TrustList,

@@ -11,15 +11,15 @@ use std::{
 use rp_route::{leg::Transport, name::Name};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::{
     check::Check,
     file::File,
     listen::Listener,
     report::Finding,
-    value::{Text, text},
+    value::{Spanned, Text, text},
 };
 use crate::{
     protocol::ListenerKind,
@@ -46,7 +46,7 @@ pub struct Tls {
 }
 
 /// `[tls]`: what this proxy shows, to clients and to targets.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TlsTable {
     pub certificate: Vec<Spanned<CertificateRow>>,
@@ -60,7 +60,7 @@ pub struct TlsTable {
 
 impl Default for TlsTable {
     fn default() -> Self {
-        let asked = ["h323s", "sips", "any"].map(|name| Spanned::new(0..0, name.to_owned()));
+        let asked = ["h323s", "sips", "any"].map(|name| Spanned::unwritten(name.to_owned()));
         Self {
             certificate: Vec::new(),
             trust_list: Vec::new(),
@@ -73,7 +73,7 @@ impl Default for TlsTable {
 }
 
 /// `[[tls.certificate]]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CertificateRow {
     pub certificate: Spanned<PathBuf>,
@@ -85,7 +85,7 @@ pub struct CertificateRow {
 }
 
 /// `[tls.client]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClientCertificate {
     pub certificate: Spanned<PathBuf>,
@@ -93,7 +93,7 @@ pub struct ClientCertificate {
 }
 
 /// The oldest TLS version that is spoken.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 pub enum TlsVersion {
     #[default]
     #[serde(rename = "1.2")]

@@ -9,11 +9,11 @@ use rp_route::{
     name::Name,
     url::{self, Nearest, Prefixes},
 };
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use toml::Spanned;
 
 use super::{
     check::Check,
@@ -21,7 +21,7 @@ use super::{
     listen::Listener,
     report::Finding,
     target_tls::{TargetTls, TargetTlsTable, VerifyMode},
-    value::{Fingerprint, OneOrMany, Target, Text},
+    value::{Fingerprint, OneOrMany, Spanned, Target, Text},
 };
 
 /// The allowed URLs of a host.
@@ -79,7 +79,7 @@ pub enum UrlRow {
 }
 
 /// An entry with a target of its own.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UrlTable {
     pub prefix: Spanned<String>,

@@ -4,6 +4,7 @@ use std::{
     fmt,
     marker::PhantomData,
     net::{IpAddr, SocketAddr},
+    ops::Range,
     time::Duration,
 };
 
@@ -12,6 +13,33 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, Unexpected, Visitor},
 };
+
+/// A value, and where in the file it stands: nowhere, if it is not written there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Spanned<T>(toml::Spanned<T>);
+
+impl<T> Spanned<T> {
+    /// A value that is not written.
+    pub fn unwritten(value: T) -> Self {
+        Self(toml::Spanned::new(0..0, value))
+    }
+
+    /// Where it stands.
+    pub fn span(&self) -> Range<usize> {
+        self.0.span()
+    }
+
+    /// The value.
+    pub fn get_ref(&self) -> &T {
+        self.0.get_ref()
+    }
+
+    /// The value.
+    pub fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
 
 /// A value that the file writes as text. The error says what is wrong and, behind `"; write "`, the cure.
 pub trait FromText: Sized {

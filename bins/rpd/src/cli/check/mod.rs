@@ -16,7 +16,7 @@ use rp_route::leg::Transport;
 use serde::{Serialize, Serializer};
 
 use super::DEFAULT_CONFIG;
-use crate::config::{Config, Finding, Report, Severity, Target};
+use crate::config::{self, Config, Finding, Report, Severity, Target};
 
 /// Check a configuration file without starting anything.
 ///
@@ -56,6 +56,9 @@ pub struct Check {
     /// Print what has to be set elsewhere: port maps, DNS, certificates, firewalls, the PBX
     #[arg(long)]
     plan: bool,
+    /// Print the JSON Schema of the file, and check nothing
+    #[arg(long, exclusive = true)]
+    schema: bool,
 }
 
 /// All that has come out.
@@ -105,6 +108,10 @@ enum Verdict {
 
 impl Check {
     pub(super) fn run(self) -> ExitCode {
+        if self.schema {
+            println!("{:#}", config::schema());
+            return ExitCode::SUCCESS;
+        }
         let outcome = super::block_on(self.look());
         if self.json {
             println!("{}", serde_json::to_string_pretty(&outcome).unwrap_or_default());
