@@ -11,7 +11,7 @@ STEPS=(format lint docs tests demo examples package no_std deny peers fuzz instr
 # What the peer tests run against, all from Debian.
 PACKAGES=(
     curl wrk nginx-light haproxy                        # http
-    chromium python3-websockets
+    chromium chromium-driver python3-websockets
     ldap-utils slapd libsasl2-modules python3-ldap3     # ldap
     kamailio kamailio-tls-modules sip-tester socat      # sip
     baresip-core sipvicious

@@ -9,8 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
-use common::{PATIENCE, Proxy, certificates, client_certificate, self_signed};
+use common::{
+    Proxy, certificates, client_certificate,
+    remote::{ask, bearer, connect, token_row},
+    self_signed,
+};
 use rpd::tls;
 use rustls::{ClientConnection, StreamOwned, sign::CertifiedKey};
 use tempfile::TempDir;
@@ -31,7 +34,7 @@ impl Stage {
             "state-directory = \"state\"\n[admin]\nsocket = \"\"\nlisten = \"127.0.0.1:0\"\n{keys}\n"
         );
         for role in ROLES {
-            text.push_str(&token(role, role));
+            text.push_str(&token_row(role, role));
         }
         Self { proxy: Proxy::start(folder.path(), &text), folder, text }
     }
@@ -46,9 +49,7 @@ impl Stage {
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.proxy.admin_address()).expect("the proxy listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        stream
+        connect(self.proxy.admin_address())
     }
 
     /// Over TLS, with this certificate.
@@ -61,30 +62,6 @@ impl Stage {
     fn audit(&self) -> String {
         fs::read_to_string(self.folder.path().join("state/audit.jsonl")).expect("the record of changes")
     }
-}
-
-fn token(token: &str, role: &str) -> String {
-    let hash: String =
-        digest(&SHA256, token.as_bytes()).as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("[[admin.token]]\nname = \"{token}'s\"\nsha256 = \"{hash}\"\nrole = \"{role}\"\n")
-}
-
-fn ask(mut stream: impl Read + Write, request: &str, lines: &str, body: &str) -> (u16, String, String) {
-    let host = if lines.contains("Host: ") { "" } else { "Host: localhost\r\n" };
-    let length = body.len();
-    let head = format!(
-        "{request} HTTP/1.1\r\n{host}Connection: close\r\nX-Rpd: 1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{lines}\r\n"
-    );
-    stream.write_all(head.as_bytes()).expect("the proxy reads");
-    stream.write_all(body.as_bytes()).expect("the proxy reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer, and its end");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    (head[9..12].parse().expect("a status"), head.to_owned(), body.to_owned())
-}
-
-fn bearer(token: &str) -> String {
-    format!("Authorization: Bearer {token}\r\n")
 }
 
 const BLOCK: &str = r#"{"network":"203.0.113.7","kind":"block"}"#;
@@ -204,7 +181,7 @@ fn it_answers_to_its_own_names_alone_and_to_no_other_page() {
 fn a_token_that_is_taken_away_is_worth_nothing_after_a_reload() {
     let stage = Stage::start("");
     assert_eq!(stage.status("GET /api/v1/lists", &bearer("operate")), 200);
-    let rest = stage.text.replace(&token("operate", "operate"), &token("new", "read"));
+    let rest = stage.text.replace(&token_row("operate", "operate"), &token_row("new", "read"));
     let change = stage.proxy.reload(&rest).expect("a good configuration");
     assert!(change.notes.is_empty(), "no restart is needed: {:?}", change.notes);
     assert_eq!(stage.status("GET /api/v1/lists", &bearer("operate")), 401);

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses a part of this")]
 
 pub mod admin;
+pub mod browser;
 mod capture;
 mod certificates;
 mod directories;
@@ -12,6 +13,7 @@ mod port;
 mod process;
 mod program;
 mod proxy;
+pub mod remote;
 pub mod sip;
 pub mod stage;
 pub mod web;

@@ -36,7 +36,7 @@ export const connections = {
   },
   view() {
     const { total, connections: rows } = open;
-    const part = rows.length < total ? `${count(rows.length)} of ${count(total)}; rpd guard and the log know the rest` : `${count(total)} open`;
+    const part = rows.length < total ? `the newest ${count(rows.length)} of ${count(total)}` : `${count(total)} open`;
     return [
       h("div", { class: "tools" }, table.filterField("Source, host or listener"), h("span", { class: "of" }, part)),
       table.view(table.pick(rows)),

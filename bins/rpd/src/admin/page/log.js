@@ -9,16 +9,16 @@ import { matching } from "./table.js";
 import { some } from "./words.js";
 
 const KEPT = 500;
-const recent = new Recent(KEPT, (line) => line.time + line.text);
+const recent = new Recent(KEPT);
 let filter = "";
 
 export const log = {
   id: "log",
   async load() {
-    await recent.load(read(`log?limit=${KEPT}`).then((lines) => lines.reverse().map(numbered)));
+    await recent.load(read(`log?limit=${KEPT}`).then((lines) => lines.reverse()));
   },
   hear(event) {
-    if (event.log) recent.add(numbered(event.log));
+    if (event.log) recent.add(event.log);
     return Boolean(event.lost);
   },
   view() {
@@ -36,13 +36,6 @@ function field() {
     redraw();
   };
   return h("input", { type: "search", class: "filter", placeholder: "Words in the line", "aria-label": "Filter", "aria-keyshortcuts": "/", autocomplete: "off", spellcheck: "false", oninput });
-}
-
-let next = 0;
-
-/** Lines may be equal; their numbers tell them apart. */
-function numbered(line) {
-  return { ...line, number: next++ };
 }
 
 function line({ number, time: when, level, text }) {

@@ -1,19 +1,23 @@
 // The last of something that keeps coming: looked up once, then heard of one by one.
 
 export class Recent {
+  /** The newest first; each has a `number` of its own, because two may be equal otherwise. */
   items = [];
+  next = 0;
 
-  /** At most `kept` of them, the newest first; `id` tells them apart. */
-  constructor(kept, id) {
+  /** At most `kept` of them. */
+  constructor(kept) {
     this.kept = kept;
-    this.id = id;
   }
 
-  /** Replaces all. What is heard of meanwhile may be in the answer or not. */
+  /** Replaces all by an answer, the newest first. What was heard of meanwhile may be in it or not. */
   async load(answer) {
     const meanwhile = (this.meanwhile = []);
-    this.items = await answer;
-    for (const item of meanwhile) this.put(item);
+    const found = await answer.finally(() => (this.meanwhile = null));
+    const newest = JSON.stringify(found[0]);
+    this.items = found.reverse().map((item) => this.numbered(item)).reverse();
+    const told = meanwhile.findLastIndex((item) => JSON.stringify(item) === newest);
+    for (const item of meanwhile.slice(told + 1)) this.put(item);
   }
 
   /** One more has come. */
@@ -23,11 +27,10 @@ export class Recent {
   }
 
   put(item) {
-    const id = this.id(item);
-    if (this.items.slice(0, AROUND).some((other) => this.id(other) === id)) return;
-    this.items = [item, ...this.items].slice(0, this.kept);
+    this.items = [this.numbered(item), ...this.items].slice(0, this.kept);
+  }
+
+  numbered(item) {
+    return { ...item, number: this.next++ };
   }
 }
-
-/** So many can come while an answer is under way. */
-const AROUND = 100;

@@ -1,4 +1,4 @@
-// Requests: who fails now, and what came last, with the reason for each refusal.
+// Requests: who fails now, and what was refused last, with the reason.
 
 import { read } from "./api.js";
 import { put } from "./blacklist.js";
@@ -10,20 +10,20 @@ import { Recent } from "./recent.js";
 import { counted, duration, protocol, reason } from "./words.js";
 
 const KEPT = 200;
-const recent = new Recent(KEPT, (request) => request.id);
+const recent = new Recent(KEPT);
 let top = [];
 
 const table = new Table({
   noun: ["request"],
-  key: (request) => request.id,
-  text: (request) => [request.source, request.protocol, request.listener, request.name, request.user, request.host, request.outcome, request.reason, request.detail, reason(request.reason)].join(" "),
-  empty: "Nothing has come yet.",
+  key: (request) => request.number,
+  text: (request) => [request.source, request.protocol, request.listener, request.name, request.request, request.host, request.outcome, request.reason, request.detail, reason(request.reason)].join(" "),
+  empty: "Nothing has been refused yet.",
   columns: [
-    { title: "Time", cell: (request) => time(request.time), sort: (request) => request.id },
+    { title: "Time", cell: (request) => time(request.time), sort: (request) => request.number },
     { title: "Source", cell: (request) => code(request.source), sort: (request) => request.source },
     { title: "Asked for", cell: asked, sort: (request) => request.name ?? "", className: "wide" },
-    { title: "Became", cell: outcome, sort: (request) => request.reason ?? "" },
-    { title: "Guard", cell: guard, sort: (request) => request.counted ?? "" },
+    { title: "Became", cell: outcome, sort: (request) => request.reason },
+    { title: "Guard", cell: guard, sort: (request) => request.counted },
     { title: "", cell: actions, className: "actions" },
   ],
 });
@@ -47,7 +47,7 @@ export const requests = {
       h("h2", {}, "Failing now"),
       h("p", { class: "lead" }, threshold()),
       top.length ? h("ol", { class: "top" }, top.map(suspect)) : h("p", { class: "empty" }, "No suspicious requests within the last minute."),
-      h("h2", {}, "Last requests"),
+      h("h2", {}, "Refused last"),
       h("div", { class: "tools" }, table.filterField("Source, name, host or reason"), h("span", { class: "of" }, `the last ${KEPT} at most`)),
       table.view(table.pick(recent.items)),
     ];
@@ -72,23 +72,20 @@ function suspect(source) {
 }
 
 function asked(request) {
-  const name = request.name || (request.protocol ? "no name" : "nothing that could be read");
-  const who = request.user ? `${request.user} at ` : "";
+  const name = request.name || "no name";
   const to = request.host && request.host !== request.name ? ` → ${request.host}` : "";
-  return withNote(who + name + to, protocolAndListener(request));
+  return [withNote(name + to, request.request), h("small", {}, where(request))];
 }
 
-function protocolAndListener({ protocol: word, listener }) {
+function where({ protocol: word, listener }) {
   return word && word !== listener ? `${protocol(word)} on ${listener}` : listener;
 }
 
 function outcome(request) {
-  if (!request.reason) return badge("good", request.outcome);
   return [badge(request.counted === "yes" ? "bad" : "warn", request.outcome), withNote(reason(request.reason), request.detail)];
 }
 
 function guard(request) {
-  if (!request.counted) return null;
   return withNote(counted(request.counted), request.count);
 }
 
