@@ -1,7 +1,7 @@
 //! Chromium, driven by chromedriver: WebDriver is JSON over HTTP, and a test needs a dozen of its commands.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     time::{Duration, Instant},
 };
@@ -47,10 +47,7 @@ impl Driver {
             body.len()
         );
         stream.write_all((head + &body).as_bytes()).expect("the driver reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let mut answer: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let mut answer: Value = serde_json::from_slice(&read_body(stream)).expect("JSON");
         let value = answer["value"].take();
         assert!(value["error"].is_null(), "{method} {path}: {}: {}", value["error"], value["message"]);
         value
@@ -99,7 +96,9 @@ impl Browser<'_> {
             "[...document.querySelectorAll({inside:?})].flatMap((e) => [e, ...e.querySelectorAll('button')]).find((e) => e.matches('button, input') && !e.disabled && e.checkVisibility() && (e.innerText === {words:?} || e.ariaLabel === {words:?}))"
         );
         self.wait_for(&format!("Boolean({found})"));
-        let element = self.script(&format!("return {found}"));
+        let script =
+            format!("const found = {found}; found.scrollIntoView({{ block: 'center' }}); return found");
+        let element = self.script(&script);
         let id = element
             .as_object()
             .and_then(|element| element.values().next())
@@ -156,6 +155,26 @@ impl Drop for Browser<'_> {
             self.driver.ask("DELETE", &self.path, &Value::Null);
         }
     }
+}
+
+/// The driver does not end the connection.
+fn read_body(stream: TcpStream) -> Vec<u8> {
+    let mut lines = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).expect("an answer");
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().expect("a length");
+            }
+            None if line.trim_end().is_empty() => break,
+            _ => (),
+        }
+    }
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body).expect("a body");
+    body
 }
 
 fn text(value: &Value) -> &str {
