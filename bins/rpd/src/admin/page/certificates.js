@@ -4,7 +4,7 @@ import { read } from "./api.js";
 import { h } from "./dom.js";
 import { attempt, say } from "./live.js";
 import { badge, button, code } from "./parts.js";
-import { date, daysUntil } from "./words.js";
+import { date, daysUntil, some } from "./words.js";
 
 let all = { ours: [], trust: [], targets: [] };
 
@@ -36,7 +36,7 @@ function group(title, lead, list, empty) {
 
 function card(certificate) {
   return h("article", { class: "card" },
-    h("h3", {}, certificate.host ?? (certificate.names.join(", ") || certificate.subject)),
+    h("h3", {}, certificate.host ?? certificate.names[0] ?? certificate.subject),
     h("p", {}, validity(certificate), certificate.default && badge("quiet", "default")),
     h("dl", {},
       row("Names", certificate.names.join(", ")),
@@ -57,7 +57,7 @@ function validity(certificate) {
   const days = daysUntil(ends);
   if (Date.parse(begins) > Date.now()) return badge("bad", `not valid before ${date(begins)}`);
   if (days < 0) return badge("bad", `ended on ${date(ends)}`);
-  return badge(days <= 21 ? "warn" : "good", `until ${date(ends)}, ${days} days`);
+  return badge(days <= 21 ? "warn" : "good", `until ${date(ends)}, ${some(days, "day")}`);
 }
 
 function copy(text) {

@@ -16,7 +16,7 @@ const table = new Table({
   text: (connection) => [connection.source, connection.host, connection.target, connection.listener, connection.protocol].join(" "),
   empty: "Nobody is connected.",
   columns: [
-    { title: "Source", cell: (connection) => code(connection.source), sort: (connection) => connection.source },
+    { title: "Source", cell: (connection) => code(connection.source), sort: (connection) => connection.source, className: "source" },
     { title: "Listener", cell: listener, sort: (connection) => connection.listener },
     { title: "Host", cell: host, sort: (connection) => connection.host ?? "", className: "wide" },
     { title: "Since", cell: (connection) => time(connection.since), sort: (connection) => connection.id },

@@ -20,10 +20,10 @@ const table = new Table({
   empty: "Nothing has been refused yet.",
   columns: [
     { title: "Time", cell: (request) => time(request.time), sort: (request) => request.number },
-    { title: "Source", cell: (request) => code(request.source), sort: (request) => request.source },
+    { title: "Source", cell: (request) => code(request.source), sort: (request) => request.source, className: "source" },
     { title: "Asked for", cell: asked, sort: (request) => request.name ?? "", className: "wide" },
     { title: "Became", cell: outcome, sort: (request) => request.reason },
-    { title: "Guard", cell: guard, sort: (request) => request.counted },
+    { title: "Guard", cell: guard, sort: (request) => request.counted, className: "number" },
     { title: "", cell: actions, className: "actions" },
   ],
 });

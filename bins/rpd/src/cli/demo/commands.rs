@@ -47,6 +47,9 @@ Paste these into another terminal; each one says which PBX answered.
   LDAPTLS_CACERT={ca} ldapsearch -x -LLL -H ldaps://{ldaps} -D cn=ldap-guest,dc=branch,dc=example,dc=com -w guest -b dc=example,dc=com
   {rpd} probe ldap {ldaps} --name example.com --user ldap-guest --password-file {password} --tls --ca {ca}
 
+  # somebody who scans, from another address: after twenty of these he is shut out
+  for i in $(seq 25); do curl -so /dev/null --interface 127.0.0.2 http://{http}/; done
+
   # what a TLS client gets to see
   openssl s_client -connect {https} -servername hq.example.com -CAfile {ca} </dev/null
 ",
