@@ -38,19 +38,13 @@ impl<T> Recent<T> {
         last.kept.drain(..surplus);
     }
 
-    /// This has happened.
+    /// This has happened. Whoever hears of it finds it among the last ones.
     pub fn tell(&self, event: T) {
         let event = Arc::new(event);
+        lock(&self.last).keep(event.clone());
         if self.next.receiver_count() > 0 {
             // The last listener may have gone meanwhile.
-            let _ = self.next.send(event.clone());
-        }
-        let mut last = lock(&self.last);
-        if last.kept.len() >= last.most {
-            last.kept.pop_front();
-        }
-        if last.most > 0 {
-            last.kept.push_back(event);
+            let _ = self.next.send(event);
         }
     }
 
@@ -68,6 +62,17 @@ impl<T> Recent<T> {
     /// All that happens from now on.
     pub fn listen(&self) -> broadcast::Receiver<Arc<T>> {
         self.next.subscribe()
+    }
+}
+
+impl<T> Last<T> {
+    fn keep(&mut self, event: Arc<T>) {
+        if self.kept.len() >= self.most {
+            self.kept.pop_front();
+        }
+        if self.most > 0 {
+            self.kept.push_back(event);
+        }
     }
 }
 

@@ -78,7 +78,7 @@ fn the_page_is_for_everybody_and_what_it_shows_is_not() {
     for file in body.split("\"").filter(|text| text.ends_with(".js") || text.ends_with(".css")) {
         assert_eq!(stage.status(&format!("GET /{file}"), ""), 200, "{file}");
     }
-    for path in ["/api/v1/lists", "/api/v1/requests/top", "/metrics", "/health"] {
+    for path in ["/api/v1/lists", "/api/v1/requests/top", "/api/v1/status", "/metrics", "/health"] {
         let (status, head, body) = stage.ask(&format!("GET {path}"), "", "");
         assert_eq!(status, 401, "{path}: {body}");
         assert!(head.to_ascii_lowercase().contains("www-authenticate: bearer"), "{head}");
@@ -181,9 +181,14 @@ fn it_answers_to_its_own_names_alone_and_to_no_other_page() {
 fn a_token_that_is_taken_away_is_worth_nothing_after_a_reload() {
     let stage = Stage::start("");
     assert_eq!(stage.status("GET /api/v1/lists", &bearer("operate")), 200);
+    let mut listening = stage.connect();
+    let head = format!("GET /api/v1/events HTTP/1.0\r\nHost: localhost\r\n{}\r\n", bearer("operate"));
+    listening.write_all(head.as_bytes()).expect("the proxy reads");
+    assert!(listening.read(&mut [0; 15]).is_ok_and(|octets| octets == 15));
     let rest = stage.text.replace(&token_row("operate", "operate"), &token_row("new", "read"));
     let change = stage.proxy.reload(&rest).expect("a good configuration");
     assert!(change.notes.is_empty(), "no restart is needed: {:?}", change.notes);
+    listening.read_to_end(&mut Vec::new()).expect("what is told ends, too");
     assert_eq!(stage.status("GET /api/v1/lists", &bearer("operate")), 401);
     assert_eq!(stage.status("GET /api/v1/lists", &bearer("new")), 200);
     assert_eq!(stage.status("POST /api/v1/lists", &bearer("new")), 403);

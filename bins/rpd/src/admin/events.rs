@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -19,17 +19,20 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use super::{Desk, answer::No, log::Line, requests::Request};
+use super::{Desk, Peer, answer::No, log::Line, requests::Request};
 use crate::{
     log_lines::{self, lines},
     refused::Refused,
 };
 
 /// `GET events`.
-pub(super) async fn events(State(desk): State<Arc<Desk>>) -> Result<impl IntoResponse, No> {
+pub(super) async fn events(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+) -> Result<impl IntoResponse, No> {
     let full = |_| No::new(StatusCode::SERVICE_UNAVAILABLE, format!("{MOST} listen already"));
     let place = desk.listening.clone().try_acquire_owned().map_err(full)?;
-    let lines = stream::unfold(Listener::new(desk, place), |mut listener| async {
+    let lines = stream::unfold(Listener::new(desk, &peer, place), |mut listener| async {
         let line = listener.next().await?;
         Some((Ok::<_, Infallible>(line), listener))
     });
@@ -44,11 +47,14 @@ struct Listener {
     lines: Receiver<Arc<log_lines::Line>>,
     lists: watch::Receiver<()>,
     reloads: watch::Receiver<Option<String>>,
+    /// He has shown who he is, and does so again when the configuration has changed.
+    is_remote: bool,
+    has_ended: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl Listener {
-    fn new(desk: Arc<Desk>, place: OwnedSemaphorePermit) -> Self {
+    fn new(desk: Arc<Desk>, peer: &Peer, place: OwnedSemaphorePermit) -> Self {
         let mut seconds = interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -57,6 +63,8 @@ impl Listener {
             lines: lines().listen(),
             lists: desk.gate.lists().subscribe(),
             reloads: desk.control.reloads().subscribe(),
+            is_remote: peer.address.is_some(),
+            has_ended: false,
             desk,
             _place: place,
         }
@@ -64,13 +72,18 @@ impl Listener {
 
     /// The next line; none, where nothing can come any more.
     async fn next(&mut self) -> Option<String> {
+        if self.has_ended {
+            return None;
+        }
         let event = tokio::select! {
             _ = self.seconds.tick() => json!({ "counters": self.desk.counters() }),
             heard = self.requests.recv() => event(heard, |request| json!({ "request": Request::from(request) }))?,
             heard = self.lines.recv() => event(heard, |line| json!({ "log": Line::from(line) }))?,
             Ok(()) = self.lists.changed() => json!({ "lists": {} }),
             Ok(()) = self.reloads.changed() => {
-                json!({ "reload": { "error": *self.reloads.borrow_and_update() } })
+                let error = self.reloads.borrow_and_update().clone();
+                self.has_ended = self.is_remote && error.is_none();
+                json!({ "reload": { "error": error } })
             }
         };
         Some(format!("{event}\n"))

@@ -21,7 +21,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -80,8 +80,8 @@ impl Door {
 #[derive(Clone)]
 pub(super) struct Caller {
     address: IpAddr,
-    /// The name in a certificate that is trusted.
-    certified: Option<String>,
+    /// The certificates that he has shown, and holds the key of.
+    shown: Vec<CertificateDer<'static>>,
 }
 
 async fn answer(
@@ -92,19 +92,15 @@ async fn answer(
     desk: &Desk,
 ) -> io::Result<()> {
     if !over_tls {
-        return converse(stream, routes, Caller { address, certified: None }).await;
+        return converse(stream, routes, Caller { address, shown: Vec::new() }).await;
     }
     let access = desk.control.state().config.access.clone();
     let key =
         access.key.as_ref().ok_or_else(|| io::Error::other("there is no admin.certificate any more"))?;
     let acceptor = TlsAcceptor::from(tls::admin_config(key, access.trust.is_some()));
     let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
-    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let certified = access.trust.as_ref().and_then(|trust| {
-        let name = tls::client_name(Some(trust), shown, UnixTime::now());
-        name.inspect_err(|why| debug!(%address, "{why}")).ok()
-    });
-    converse(stream, routes, Caller { address, certified }).await
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    converse(stream, routes, Caller { address, shown }).await
 }
 
 async fn converse<S>(stream: S, routes: Router, caller: Caller) -> io::Result<()>
@@ -136,8 +132,9 @@ pub(super) async fn identify(
 impl Desk {
     fn who(&self, caller: &Caller, headers: &HeaderMap, now: Instant) -> Result<Peer, No> {
         let peer = |name: &str, role| Peer { name: name.to_owned(), role, address: Some(caller.address) };
-        if let Some(name) = &caller.certified {
-            return Ok(peer(name, Role::Admin));
+        let access = &self.control.state().config.access;
+        if let Ok(name) = tls::client_name(access.trust.as_deref(), &caller.shown, UnixTime::now()) {
+            return Ok(peer(&name, Role::Admin));
         }
         let unknown = |words: &str| No::new(StatusCode::UNAUTHORIZED, words);
         let given = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
@@ -147,7 +144,7 @@ impl Desk {
                 format!("too many wrong tokens from this address; try again in {} s", wait.as_secs() + 1);
             return Err(No::new(StatusCode::TOO_MANY_REQUESTS, words));
         }
-        match owner(&self.control.state().config.access.tokens, given) {
+        match owner(&access.tokens, given) {
             Some(token) => Ok(peer(&token.name, token.role)),
             None => {
                 self.attempts.failed(caller.address, now);

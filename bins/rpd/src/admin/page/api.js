@@ -18,11 +18,11 @@ export async function change(method, path, body = {}) {
   return answer(await ask(method, path, { body: JSON.stringify(body) }));
 }
 
-/** Hears what happens, as long as rpd tells it: first an empty event, then one of each line. */
+/** Hears what happens, as long as rpd tells it: first that they have begun, then one of each line. */
 export async function* events(signal) {
   const response = await ask("GET", "events", { signal });
   if (!response.ok) await answer(response);
-  yield {};
+  yield { begun: true };
   const lines = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

@@ -54,7 +54,8 @@ export async function readStatus() {
 }
 
 /**
- * Follows rpd for as long as the page is open. `view` draws, `hear` gets every event, `begin` is called whenever the
+ * Follows rpd for as long as the page is open. rpd ends the stream after a reload, to be told anew who asks; then it is
+ * only begun again. `view` draws, `hear` gets every event, `begin` is called whenever the
  * stream has begun, because everything may have changed before; `token` asks a person for one.
  */
 export async function follow({ view, hear, begin, token }) {
@@ -66,11 +67,10 @@ export async function follow({ view, hear, begin, token }) {
       await readStatus();
       await listen(hear, begin);
     } catch (error) {
+      live.connected = false;
+      redraw();
       if (error.status === 401) await askAgain();
-      else console.debug(error.message);
     }
-    live.connected = false;
-    redraw();
     await pause();
   }
 }
@@ -87,7 +87,7 @@ async function listen(hear, begin) {
   try {
     for await (const event of events(silence.signal)) {
       heard();
-      if (!live.connected) {
+      if (event.begun) {
         live.connected = true;
         begin();
       }
