@@ -151,6 +151,40 @@ http = { tcp = 80 }
     assert_eq!(found["plan"]["port_maps"][0]["outside"], 1300, "{found}");
 }
 
+#[test]
+fn the_plan_is_made_before_the_certificates() {
+    let folder = folder(
+        r#"
+[listen]
+h323s = 1310
+[tls]
+trust-list = ["devices.pem"]
+[[tls.certificate]]
+certificate = "tls/example.com.pem"
+key = "tls/example.com.key"
+[[host]]
+names = ["example.com"]
+target = "127.0.0.1"
+h323 = { tcp = 1720, tls = 1300, check-certificate = true }
+tls = { verify = "trust-list", trust = ["pbx.pem"] }
+"#,
+    );
+    let planned = check(&folder, &["--plan", "--public", "198.51.100.1"]).expect(0);
+    for line in [
+        "  tcp 1300  -> tcp 1310  here (h323s)",
+        "  example.com (missing now)",
+        "  example.com at 127.0.0.1: 127.0.0.1/(subject of the certificate that is still to be made)",
+    ] {
+        assert!(planned.out.contains(line), "wanted: {line}\nsaid: {}", planned.out);
+    }
+    for file in ["tls/example.com.pem", "devices.pem", "pbx.pem"] {
+        let told = planned.err.lines().any(|line| line.starts_with("warning: ") && line.contains(file));
+        assert!(told, "{file} is not there, and nobody says so:\n{}", planned.err);
+    }
+    assert!(check(&folder, &[]).expect(1).err.contains("error: "), "it cannot be run");
+    assert!(!check(&folder, &["--plan", "--strict"]).expect(1).out.is_empty());
+}
+
 fn folder(text: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), "rpd.toml", text);

@@ -1,6 +1,11 @@
 //! What the keys mean together: [`File`] to [`Config`]. The rules of a table stand with the table.
 
-use std::{ops::Range, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use super::{
     Config, Reading,
@@ -10,6 +15,7 @@ use super::{
     outline::Outline,
     report::{Finding, Severity, line_and_column},
     tls::{Tls, files},
+    value::Spanned,
 };
 use crate::{
     protocol::ListenerKind,
@@ -17,10 +23,10 @@ use crate::{
 };
 
 /// Judges the meaning of `file`, then loads the files it names. Without a configuration the findings hold
-/// at least one error; with one they are warnings.
-pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec<Finding>) {
+/// at least one error; with one they are warnings. A file that is `absent` is as bad as that says.
+pub(super) fn check(file: File, text: &str, path: &Path, absent: Severity) -> (Option<Config>, Vec<Finding>) {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut check = Check { findings: Vec::new(), text, folder };
+    let mut check = Check { findings: Vec::new(), text, folder, absent };
     let (listeners, request_client_certificate) = check.meaning(&file);
     let proxies = check.proxies(&file.listen, &listeners);
     let guard = check.guard(&file.guard);
@@ -31,7 +37,10 @@ pub(super) fn check(file: File, text: &str, path: &Path) -> (Option<Config>, Vec
     }
 
     let certificates = check.server_certificates(&file.tls);
-    check.uncovered_names(&file.host, &listeners, &certificates);
+    // Which names a certificate holds that could not be read is not known.
+    if certificates.len() == file.tls.certificate.len() {
+        check.uncovered_names(&file.host, &listeners, &certificates);
+    }
     let client_key = match &file.tls.client {
         Some(client) => check.certified_key(&client.get_ref().certificate, &client.get_ref().key),
         None => certificates.first().map(|certificate| certificate.key.clone()),
@@ -90,12 +99,14 @@ pub(super) struct Check<'a> {
     pub(super) findings: Vec<Finding>,
     pub(super) text: &'a str,
     pub(super) folder: &'a Path,
+    /// What a certificate or key is whose file is not there.
+    pub(super) absent: Severity,
 }
 
 /// Judges the meaning of `file` alone, and says what it tells of certificates. The files that it names may not exist
 /// yet: this is for those who make them.
 pub(super) fn outline(file: &File, text: &str, folder: &Path) -> Result<Outline, Vec<Finding>> {
-    let mut check = Check { findings: Vec::new(), text, folder };
+    let mut check = Check { findings: Vec::new(), text, folder, absent: Severity::Error };
     let (listeners, _) = check.meaning(file);
     if check.failed() {
         return Err(check.findings);
@@ -126,6 +137,19 @@ impl Check<'_> {
 
     pub(super) fn warning(&mut self, span: Range<usize>, message: impl Into<String>) {
         self.findings.push(Finding::warning(span, message));
+    }
+
+    /// Of a certificate or key: its file is not there, or cannot be used.
+    pub(super) fn unusable(&mut self, file: &Spanned<PathBuf>, message: String, remedy: Option<&str>) {
+        let absent = !self.folder.join(file.get_ref()).exists();
+        let mut finding = Finding::error(file.span(), message);
+        if let Some(remedy) = remedy.filter(|_| absent) {
+            finding = finding.remedy(remedy);
+        }
+        if absent {
+            finding.severity = self.absent;
+        }
+        self.findings.push(finding);
     }
 
     pub(super) fn line(&self, at: usize) -> usize {

@@ -129,9 +129,23 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<(Self, Report), Report> {
+        Self::judge(text, path, Severity::Error)
+    }
+
+    /// The same as [`Config::load`] for whoever asks what has to be made: certificates and keys that are not there yet are
+    /// warnings. What comes out is not to be run.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_for_plan(path: &Path) -> Result<(Self, Report), Report> {
+        let text = std::fs::read_to_string(path).map_err(|e| Report::unreadable(path, &e))?;
+        Self::judge(&text, path, Severity::Warning)
+    }
+
+    fn judge(text: &str, path: &Path, absent: Severity) -> Result<(Self, Report), Report> {
         let report = |findings| Report::new(path, text, findings);
         let file = read::read(text).map_err(report)?;
-        match check::check(file, text, path) {
+        match check::check(file, text, path, absent) {
             (Some(mut config), warnings) => {
                 config.reading.warnings = warnings.iter().map(|warning| warning.message.clone()).collect();
                 Ok((config, report(warnings)))

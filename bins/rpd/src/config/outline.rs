@@ -100,10 +100,6 @@ impl Check<'_> {
         listeners: &[Listener],
         certificates: &[Certificate],
     ) {
-        if self.failed() {
-            // Which names a certificate holds that could not be read is not known.
-            return;
-        }
         let held: Vec<String> = certificates
             .iter()
             .filter_map(|row| row.key.cert.first())

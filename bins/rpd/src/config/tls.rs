@@ -161,11 +161,10 @@ impl Check<'_> {
             let file = self.folder.join(path.get_ref());
             match tls::read_certificates(&file) {
                 Ok(certificates) => trusted.extend(certificates.into_iter().map(|der| (file.clone(), der))),
-                Err(message) if !file.exists() => {
+                Err(message) => {
                     let remedy = "put the certificates that are to be trusted there (PEM)";
-                    self.findings.push(Finding::error(path.span(), message).remedy(remedy));
+                    self.unusable(path, message, Some(remedy));
                 }
-                Err(message) => self.error(path.span(), message),
             }
         }
         trusted
@@ -201,13 +200,9 @@ impl Check<'_> {
         let path = self.folder.join(chain.get_ref());
         let certificates = match tls::read_certificates(&path) {
             Ok(certificates) => certificates,
-            Err(message) if !path.exists() => {
-                let remedy = "make one: `rpd cert self-signed` to begin with, `rpd cert request` for good";
-                self.findings.push(Finding::error(chain.span(), message).remedy(remedy));
-                return None;
-            }
             Err(message) => {
-                self.error(chain.span(), message);
+                let remedy = "make one: `rpd cert self-signed` to begin with, `rpd cert request` for good";
+                self.unusable(chain, message, Some(remedy));
                 return None;
             }
         };
@@ -225,7 +220,7 @@ impl Check<'_> {
                 Some(Arc::new(key))
             }
             Err(message) => {
-                self.error(key.span(), message);
+                self.unusable(key, message, None);
                 None
             }
         }

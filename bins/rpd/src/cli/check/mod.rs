@@ -53,7 +53,8 @@ pub struct Check {
     /// The address that clients outside connect to, once for each, if it is not this machine's own
     #[arg(long, value_name = "ADDR")]
     public: Vec<IpAddr>,
-    /// Print what has to be set elsewhere: port maps, DNS, certificates, firewalls, the PBX
+    /// Print what has to be set elsewhere: port maps, DNS, certificates, firewalls, the PBX. Certificates need not be
+    /// there yet
     #[arg(long)]
     plan: bool,
     /// Print the JSON Schema of the file, and check nothing
@@ -122,7 +123,9 @@ impl Check {
     }
 
     async fn look(&self) -> Outcome {
-        let (config, report) = match Config::load(&self.config) {
+        // A plan is made before the certificates that it asks for.
+        let load = if self.plan { Config::load_for_plan } else { Config::load };
+        let (config, report) = match load(&self.config) {
             Ok((config, warnings)) => (Some(config), warnings),
             Err(report) => (None, report),
         };

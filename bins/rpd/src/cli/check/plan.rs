@@ -140,8 +140,11 @@ fn flows(config: &Config) -> Vec<Flow> {
 
 /// A PBX is what takes registrations.
 fn proxy_entries(config: &Config) -> Vec<ProxyEntry> {
-    let subject =
-        config.client_key.as_ref().and_then(|key| key.cert.first()).and_then(|der| tls::common_name(der));
+    let subject = match &config.client_key {
+        Some(key) => key.cert.first().and_then(|der| tls::common_name(der)),
+        None if config.tls.files.is_empty() => None,
+        None => Some("(subject of the certificate that is still to be made)".to_owned()),
+    };
     let mut entries = Vec::new();
     let takes_phones = |host: &&std::sync::Arc<Host>| {
         host.services[Protocol::H323].is_some() || host.services[Protocol::Sip].is_some()
