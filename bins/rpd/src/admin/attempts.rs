@@ -3,9 +3,11 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
+
+use crate::lock::lock;
 
 /// Who has shown wrong tokens lately. An address that is not in here may try.
 #[derive(Default)]
@@ -29,13 +31,13 @@ impl Failed {
 impl Attempts {
     /// Whether a token of this source is looked at now; if not, how long that takes.
     pub(super) fn wait(&self, source: IpAddr, now: Instant) -> Option<Duration> {
-        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key(source)).copied()?;
+        let failed = lock(&self.0).get(&key(source)).copied()?;
         Some(failed.again().saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
     /// It has shown a wrong one.
     pub(super) fn failed(&self, source: IpAddr, now: Instant) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         all.retain(|_, failed| now.saturating_duration_since(failed.last) < FORGOTTEN);
         let source = key(source);
         if all.len() >= MOST

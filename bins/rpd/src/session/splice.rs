@@ -265,11 +265,6 @@ mod tests {
     async fn there_are_so_many_pipes_and_no_more() {
         let mut pipes: Vec<_> = std::iter::from_fn(Pipe::take).take(AT_MOST + 1).collect();
         assert!(pipes.len() <= AT_MOST);
-        while Pipe::take().is_some_and(|pipe| {
-            pipes.push(pipe);
-            pipes.len() <= AT_MOST
-        }) {}
-        assert!(Pipe::take().is_none(), "{}", pipes.len());
         pipes.pop().expect("a pipe").give_back();
         assert!(Pipe::take().is_some(), "one was given back");
     }
