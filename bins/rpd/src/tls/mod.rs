@@ -12,7 +12,8 @@ use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
 
 use rp_route::leg::Transport;
 use rustls::{
-    CertificateError, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    CertificateError, CipherSuite, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig,
+    SupportedProtocolVersion,
     client::danger::ServerCertVerifier,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{
@@ -103,6 +104,7 @@ fn server_config(
         .expect("the provider has suites for both versions");
     let builder = builder.with_client_cert_verifier(client_verifier(asks_for_certificate));
     let mut server = builder.with_cert_resolver(Arc::new(BySni::new(&config.tls.certificates)));
+    server.ignore_client_order = true;
     server.send_tls13_tickets = 1;
     // Stateless tickets: rustls' own cache keeps 256 sessions, a morning's registrations are thousands.
     let former = former.map(|former| former.ticketer.clone());
@@ -172,12 +174,22 @@ pub fn version(version: Option<ProtocolVersion>) -> &'static str {
     }
 }
 
-/// aws-lc-rs with X25519 first: the hybrid with ML-KEM is there for whoever prefers it, and costs nothing otherwise.
+/// aws-lc-rs with X25519 first: the hybrid with ML-KEM is there for whoever prefers it, and costs nothing otherwise. And
+/// with AES-128 first: its SHA-256 has instructions of its own in most processors, which SHA-384 has not, and hashing the
+/// keys is a good part of a handshake.
 fn provider() -> Arc<CryptoProvider> {
     use aws_lc_rs::kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768};
     let kx_groups = vec![X25519, X25519MLKEM768, SECP256R1, SECP384R1];
-    Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
+    let mut provider = CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() };
+    provider.cipher_suites.sort_by_key(|suite| !AES_128.contains(&suite.suite()));
+    Arc::new(provider)
 }
+
+const AES_128: [CipherSuite; 3] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
 
 /// Chooses the certificate by SNI: exact name, then wildcard, then the default.
 #[derive(Debug)]
