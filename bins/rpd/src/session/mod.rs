@@ -11,6 +11,7 @@ mod http;
 mod ldap;
 mod leg;
 mod outbox;
+mod queue;
 mod relay;
 mod sip;
 mod sniff;

@@ -1,7 +1,7 @@
 //! What passes on an H.323 connection that has its host: later registrations and calls are judged like the first
 //! one, and the gatekeeper's answers tell whom it refuses.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{mem, sync::Arc};
 
 use rp_h323::{
     AnswerKind, ClientFollower, ClientStep, Invalid, Key, Kind, Name, Request, ServiceFollower, ServiceStep,
@@ -12,7 +12,10 @@ use super::{lookup, name, shown};
 use crate::{
     outcome::{Cause, End, Note, Observation, Reason, Refusal},
     protocol::Protocol,
-    session::relay::{Inspect, Patience, Step, next},
+    session::{
+        queue::Queue,
+        relay::{Inspect, Patience, Step},
+    },
     state::{Destination, Live},
 };
 
@@ -32,8 +35,8 @@ pub(super) struct Follow {
     refusals: u32,
     /// The call of somebody who has not registered.
     call: Call,
-    answers: VecDeque<Vec<u8>>,
-    notes: VecDeque<Note>,
+    answers: Queue<Vec<u8>>,
+    notes: Queue<Note>,
 }
 
 impl Follow {
@@ -54,8 +57,8 @@ impl Follow {
             proven: false,
             refusals: 0,
             call: Call::None,
-            answers: VecDeque::new(),
-            notes: VecDeque::new(),
+            answers: Queue::new(),
+            notes: Queue::new(),
         }
     }
 
@@ -100,12 +103,12 @@ impl Follow {
             Reason::NoName => messages::Refusal::NoName,
             _ => messages::Refusal::NotAllowed,
         };
-        self.answers.push_back(messages::refusal(&message.first(), words));
+        self.answers.push(messages::refusal(&message.first(), words));
         self.refusals += 1;
         if self.refusals >= REFUSALS {
             return Step::End(End::Refused(refusal));
         }
-        self.notes.push_back(note(request, refusal));
+        self.notes.push(note(request, refusal));
         Step::Drop(message.len())
     }
 
@@ -197,7 +200,7 @@ impl Inspect for Follow {
                         Verdict::Success if !mem::replace(&mut self.proven, true) => Observation::Proven,
                         Verdict::Success | Verdict::Normal => continue,
                     };
-                    self.notes.push_back(Note { request: None, name: None, observation });
+                    self.notes.push(Note { request: None, name: None, observation });
                 }
                 Step::Pass(message.len())
             }
@@ -211,11 +214,11 @@ impl Inspect for Follow {
     }
 
     fn answer(&mut self) -> Option<Vec<u8>> {
-        if self.service.is_between_frames() { next(&mut self.answers) } else { None }
+        if self.service.is_between_frames() { self.answers.pop() } else { None }
     }
 
     fn note(&mut self) -> Option<Note> {
-        next(&mut self.notes)
+        self.notes.pop()
     }
 
     fn patience(&self) -> Patience {

@@ -1,7 +1,7 @@
 //! What passes on an LDAP connection that has its directory: binds are judged like the first one, and the
 //! directory's answers to them tell whom it refuses.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{iter, mem, sync::Arc};
 
 use rp_ldap::{
     Auth, Bind, BindAnswer, ClientFollower, ClientStep, Form, Key, MAX_DOMAIN, Request, ResultCode,
@@ -13,7 +13,10 @@ use super::{last_words, named, words};
 use crate::{
     outcome::{End, Note, Observation, Reason, Refusal},
     protocol::Protocol,
-    session::relay::{Inspect, Patience, Side, Step, next},
+    session::{
+        queue::Queue,
+        relay::{Inspect, Patience, Side, Step},
+    },
     state::{Destination, Live},
 };
 
@@ -28,13 +31,13 @@ pub(super) struct Follow {
     /// The first bind is the one by which the connection was routed: it has been judged, and is in the record.
     routed_by_bind: bool,
     /// The binds that the directory has not answered, oldest first.
-    binds: VecDeque<OpenBind>,
+    binds: Queue<OpenBind>,
     /// Requests that were answered here.
     refusals: u32,
     /// The directory may close: it has said so itself, or the client has no more to say.
     may_end: bool,
-    answers: VecDeque<Vec<u8>>,
-    notes: VecDeque<Note>,
+    answers: Queue<Vec<u8>>,
+    notes: Queue<Note>,
 }
 
 /// A bind that went on: what is told of it when the answer comes.
@@ -62,11 +65,11 @@ impl Follow {
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
             routed_by_bind: false,
-            binds: VecDeque::new(),
+            binds: Queue::new(),
             refusals: 0,
             may_end: false,
-            answers: VecDeque::new(),
-            notes: VecDeque::new(),
+            answers: Queue::new(),
+            notes: Queue::new(),
         }
     }
 
@@ -116,14 +119,16 @@ impl Follow {
         };
         let said = bind.said.map(|said| (said.words, said.domain));
         let (request, name) = said.unzip();
-        self.notes.push_back(Note { request, name: name.flatten(), observation });
+        self.notes.push(Note { request, name: name.flatten(), observation });
     }
 
     /// The bind with this id; older ones get no answer any more (RFC 4511 4.2.1).
     fn answered(&mut self, message_id: i32) -> Option<OpenBind> {
-        let at = self.binds.iter().position(|bind| bind.message_id == message_id)?;
-        self.binds.drain(..at);
-        next(&mut self.binds)
+        let is_it = |bind: &OpenBind| bind.message_id == message_id;
+        if !self.binds.iter().any(is_it) {
+            return None;
+        }
+        iter::from_fn(|| self.binds.pop()).find(is_it)
     }
 }
 
@@ -143,7 +148,9 @@ impl Inspect for Follow {
             Ok(ClientStep::Decide(key)) => self.decide(&key),
             Err(invalid) => {
                 let (notice, refusal) = last_words(&invalid);
-                self.answers.extend(notice);
+                if let Some(notice) = notice {
+                    self.answers.push(notice);
+                }
                 Step::End(refusal.into())
             }
         };
@@ -167,18 +174,18 @@ impl Inspect for Follow {
                 Step::Pass(step.octets)
             }
             Err(invalid) => {
-                self.answers.push_back(messages::notice_of_disconnection(ResultCode::UNAVAILABLE));
+                self.answers.push(messages::notice_of_disconnection(ResultCode::UNAVAILABLE));
                 Step::End(End::Broken(invalid.to_string()))
             }
         }
     }
 
     fn answer(&mut self) -> Option<Vec<u8>> {
-        if self.service.is_between_frames() { next(&mut self.answers) } else { None }
+        if self.service.is_between_frames() { self.answers.pop() } else { None }
     }
 
     fn note(&mut self) -> Option<Note> {
-        next(&mut self.notes)
+        self.notes.pop()
     }
 
     fn passing(&self, side: Side, front: &[u8]) -> usize {
@@ -202,7 +209,7 @@ impl Inspect for Follow {
     /// Clients take an abrupt end for a dead server, and some stay away from it for minutes.
     fn service_ended(&mut self) {
         if !self.may_end && !self.client.has_unbound() {
-            self.answers.push_back(messages::notice_of_disconnection(ResultCode::UNAVAILABLE));
+            self.answers.push(messages::notice_of_disconnection(ResultCode::UNAVAILABLE));
         }
     }
 
@@ -227,7 +234,7 @@ impl Follow {
                 if self.service.open_bind(key.message_id, bind.auth).is_err() {
                     return Step::Wait;
                 }
-                self.binds.push_back(OpenBind {
+                self.binds.push(OpenBind {
                     message_id: key.message_id,
                     proves: proves(&bind),
                     said: (!routed_by).then(|| Box::new(Said::by(key, &bind))),
@@ -236,7 +243,7 @@ impl Follow {
             }
             Decision::Leave => Step::Leave,
             Decision::Refuse(answer) => {
-                self.answers.push_back(answer);
+                self.answers.push(answer);
                 self.refusals += 1;
                 // Who does not read his answers must not make us keep them.
                 if self.refusals >= REFUSALS {
@@ -303,7 +310,7 @@ mod tests {
             let answer = messages::bind_response(id, ResultCode(code), "");
             assert!(matches!(follow.service_sent(&answer), Step::Pass(n) if n == answer.len()));
         }
-        std::iter::from_fn(|| follow.note())
+        iter::from_fn(|| follow.note())
             .map(|note| (note.request.unwrap_or_default(), note.observation))
             .collect()
     }

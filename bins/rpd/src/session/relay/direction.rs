@@ -179,10 +179,10 @@ impl Direction {
         cx: &mut Context<'_>,
     ) {
         let Some(inspection) = inspection else { return };
-        let undecided = mem::take(&mut inspection.undecided[side as usize]);
+        let undecided = mem::take(&mut inspection.undecided[side as usize]).into_vec();
         let undecided =
             scratch::with_kept(undecided, octets, |octets| self.sort(side, octets, to, inspection, cx));
-        inspection.undecided[side as usize] = undecided;
+        inspection.undecided[side as usize] = undecided.into_boxed_slice();
     }
 
     /// Says how many octets are dealt with. What passes in one piece is written in one piece.
@@ -223,7 +223,7 @@ impl Direction {
                     break;
                 }
                 Step::End(end) => {
-                    inspection.ended = Some(end);
+                    inspection.ended = Some(Box::new(end));
                     break;
                 }
             }

@@ -1,6 +1,6 @@
 //! Following a protocol beyond its first message: who decides what passes, and what he may decide.
 
-use std::{collections::VecDeque, pin::Pin};
+use std::pin::Pin;
 
 use tokio::time::Sleep;
 
@@ -85,16 +85,17 @@ pub(in crate::session) enum Step {
 pub(super) struct Inspection {
     pub(super) inspector: Box<dyn Inspect>,
     /// Octets of the client, and of the service, that are not decided yet.
-    pub(super) undecided: [Vec<u8>; 2],
+    pub(super) undecided: [Box<[u8]>; 2],
     /// The client's octets wait for the service.
     pub(super) waiting: bool,
     /// The client is about to leave; the service has this long to end its message.
     pub(super) leaving: Option<Pin<Box<Sleep>>>,
-    pub(super) ended: Option<End>,
+    pub(super) ended: Option<Box<End>>,
 }
 
 impl Inspection {
     pub(super) fn new(inspector: Box<dyn Inspect>, undecided: [Vec<u8>; 2]) -> Self {
+        let undecided = undecided.map(Vec::into_boxed_slice);
         Self { inspector, undecided, waiting: false, leaving: None, ended: None }
     }
 
@@ -112,13 +113,4 @@ impl Inspection {
         let looked_at = !self.undecided[side as usize].is_empty() || self.leaving.is_some();
         if looked_at { 0 } else { self.inspector.passing(side, front) }
     }
-}
-
-/// The first in a queue. One that is empty holds no memory: most connections wait, for hours.
-pub(in crate::session) fn next<T>(queue: &mut VecDeque<T>) -> Option<T> {
-    let first = queue.pop_front()?;
-    if queue.is_empty() {
-        *queue = VecDeque::new();
-    }
-    Some(first)
 }

@@ -28,7 +28,7 @@ use self::{
     timer::Timer,
 };
 pub(super) use self::{
-    inspect::{Inspect, Patience, Side, Step, next},
+    inspect::{Inspect, Patience, Side, Step},
     timer::Limit,
 };
 use super::close;
@@ -106,7 +106,7 @@ impl Relay {
         poll_fn(farewell).await;
         let undecided = self.inspection.map(|inspection| inspection.undecided);
         let [from_client, _] = undecided.unwrap_or_default();
-        (self.client, from_client)
+        (self.client, from_client.into_vec())
     }
 
     /// Lets a client that was refused read its answer, of which some may not have left yet.
@@ -195,7 +195,7 @@ impl Relay {
             tell(note);
         }
         if inspection.waiting && self.down.phase != Phase::Open {
-            inspection.ended.get_or_insert(End::Served(Cause::TargetLost));
+            inspection.ended.get_or_insert_with(|| Box::new(End::Served(Cause::TargetLost)));
         }
         let deadline = inspection.leaving.as_mut()?;
         if self.down.outbox.is_drained() && inspection.inspector.may_leave() {
@@ -219,7 +219,7 @@ impl Relay {
             }
         };
         let decided = self.inspection.as_mut().filter(|_| self.down.outbox.is_empty() || cause.is_some());
-        decided.and_then(|inspection| inspection.ended.take()).or(cause.map(End::Served))
+        decided.and_then(|inspection| inspection.ended.take()).map(|end| *end).or(cause.map(End::Served))
     }
 }
 
