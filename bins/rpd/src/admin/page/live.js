@@ -20,11 +20,17 @@ export function may(role) {
   return roles.indexOf(live.status?.you.role) >= roles.indexOf(role);
 }
 
-/** Says what came of something. */
+/** Says what came of something, for as long as it takes to read. */
 export function say(text, failed = false) {
-  live.said = { text, failed };
+  const said = (live.said = { text, failed });
+  setTimeout(() => {
+    if (live.said === said) live.said = null;
+    redraw();
+  }, failed ? LONG : SHORT);
   redraw();
 }
+
+const [SHORT, LONG] = [10_000, 30_000];
 
 /** Does something that may be refused, and says so then. */
 export async function attempt(what) {

@@ -126,7 +126,7 @@ fn certificates(folder: &Path) -> Result<(), Box<dyn Error>> {
 /// The configuration, as an administrator would write it.
 fn configuration(hq: &Ports, branch: &Ports, check: bool) -> String {
     let mut text = String::from(
-        "# What `rpd demo` runs with: two PBXs on loopback, and one that does not answer.\n[listen]\n",
+        "# What `rpd demo` runs with: two PBXs on loopback, and one that does not answer.\nstate-directory = \"state\"\n\n[listen]\n",
     );
     for kind in Kind::all() {
         let port = if check { 0 } else { free(preferred(kind)) };
