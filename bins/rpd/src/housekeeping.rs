@@ -1,5 +1,5 @@
-//! What has to be done now and then, on a thread of its own: entries that ran out go, and what had no line in the log
-//! is summed up.
+//! What has to be done now and then, on a thread of its own: entries that ran out go, what had no line in the log is
+//! summed up, and certificates that end soon are told of.
 
 use std::{
     io,
@@ -18,6 +18,8 @@ use crate::{
     guard::{Gate, Summary},
     logging,
     rejects::Rejects,
+    state::Live,
+    tls::{Certificate, Validity},
 };
 
 /// The thread, until [`Housekeeping::end`].
@@ -32,9 +34,9 @@ impl Housekeeping {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(gate: Arc<Gate>, rejects: Arc<Rejects>) -> io::Result<Self> {
+    pub fn start(gate: Arc<Gate>, rejects: Arc<Rejects>, live: Live) -> io::Result<Self> {
         let (going_on, end) = mpsc::channel::<()>();
-        let mut rounds = Rounds { gate, rejects, summary: Summary::default(), evicted: 0 };
+        let mut rounds = Rounds { gate, rejects, live, summary: Summary::default(), evicted: 0 };
         let thread = thread::Builder::new().name("guard".to_owned()).spawn(move || {
             for round in 1_u32.. {
                 if end.recv_timeout(ROUND) != Err(RecvTimeoutError::Timeout) {
@@ -43,6 +45,9 @@ impl Housekeeping {
                 rounds.sweep();
                 if round.is_multiple_of(ROUNDS_A_SUMMARY) {
                     rounds.sum_up();
+                }
+                if round.is_multiple_of(ROUNDS_A_DAY) {
+                    rounds.look_at_certificates();
                 }
             }
         })?;
@@ -61,6 +66,7 @@ impl Housekeeping {
 struct Rounds {
     gate: Arc<Gate>,
     rejects: Arc<Rejects>,
+    live: Live,
     summary: Summary,
     /// Live evictions that have been told.
     evicted: u64,
@@ -96,8 +102,56 @@ impl Rounds {
         }
         self.evicted = stats.live_evictions;
     }
+
+    fn look_at_certificates(&self) {
+        for (certificate, warning) in ending(&self.live.now().config.tls.certificates) {
+            warn!(certificate = %certificate.path.display(), "{warning}");
+        }
+    }
+}
+
+/// Those that are out of date, or will be soon.
+fn ending(certificates: &[Certificate]) -> impl Iterator<Item = (&Certificate, String)> {
+    certificates.iter().filter_map(|certificate| {
+        let validity = Validity::of(certificate.key.cert.first()?)?;
+        Some((certificate, validity.warning()?))
+    })
 }
 
 /// Between two rounds, and how many of them make a summary: one a minute.
 const ROUND: Duration = Duration::from_secs(10);
 const ROUNDS_A_SUMMARY: u32 = 6;
+const ROUNDS_A_DAY: u32 = 24 * 60 * ROUNDS_A_SUMMARY;
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
+    use rustls_pki_types::PrivateKeyDer;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn ends_in(days: i64) -> Certificate {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec!["example.com".to_owned()]).expect("a name");
+        params.not_after = OffsetDateTime::now_utc() + time::Duration::days(days) + time::Duration::hours(1);
+        let chain = vec![params.self_signed(&key).expect("a certificate").into()];
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let signer = aws_lc_rs::sign::any_supported_type(&key).expect("a key");
+        let key = Arc::new(CertifiedKey::new(chain, signer));
+        Certificate { path: format!("{days}.pem").into(), key, names: Vec::new() }
+    }
+
+    #[test]
+    fn a_certificate_is_told_of_from_21_days_before_its_end() {
+        let certificates = [ends_in(30), ends_in(22), ends_in(21), ends_in(1), ends_in(-2)];
+        let told: Vec<_> = ending(&certificates).collect();
+        let paths: Vec<_> =
+            told.iter().map(|(certificate, _)| certificate.path.display().to_string()).collect();
+        assert_eq!(paths, ["21.pem", "1.pem", "-2.pem"]);
+        assert!(
+            told[0].1.starts_with("the certificate ends in 21 days, on ") && told[2].1.contains("ended on")
+        );
+    }
+}

@@ -108,7 +108,11 @@ pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, 
     };
     let control = Arc::new(control);
     let admin = Admin::start(&control, store.as_ref())?;
-    let housekeeping = Housekeeping::start(control.server.gate.clone(), control.server.rejects.clone())?;
+    let housekeeping = Housekeeping::start(
+        control.server.gate.clone(),
+        control.server.rejects.clone(),
+        control.server.live.clone(),
+    )?;
     let mut threads = Vec::new();
     for index in 0..workers {
         let runtime = match runtime {

@@ -63,8 +63,13 @@ fn read_head(stream: &mut TcpStream) {
 
 /// A proxy in front of one directory at `target`, with `more` in its configuration.
 fn proxy(target: SocketAddr, more: &str) -> Proxy {
+    proxy_of(target, more, "")
+}
+
+/// The same with `keys` in the row of the directory.
+fn proxy_of(target: SocketAddr, more: &str, keys: &str) -> Proxy {
     let text = format!(
-        "[listen]\nldap = \"127.0.0.1:0\"\n{more}\n[[host]]\nnames = [\"example.com\"]\ntarget = \"127.0.0.1\"\nldap = {{ tcp = {} }}\n",
+        "[listen]\nldap = \"127.0.0.1:0\"\n{more}\n[[host]]\nnames = [\"example.com\"]\ntarget = \"127.0.0.1\"\n{keys}ldap = {{ tcp = {} }}\n",
         target.port()
     );
     Proxy::start(std::path::Path::new("."), &text)
@@ -114,6 +119,15 @@ fn the_first_message_arrives_as_it_was_sent_and_the_answer_too() {
     let answer = messages::bind_response(1, ResultCode::SUCCESS, "");
     assert_eq!(read_exactly(&mut client, answer.len()), answer);
     assert_eq!(directory.join().expect("the service"), bind());
+}
+
+#[test]
+fn a_host_with_a_source_address_is_reached_from_there() {
+    let (listener, address) = listen();
+    let directory = service(listener, |stream| stream.peer_addr().expect("an address").ip());
+    let proxy = proxy_of(address, "", "source-address = \"127.0.0.9\"\n");
+    connect(&proxy).write_all(&bind()).expect("the proxy reads");
+    assert_eq!(directory.join().expect("the service").to_string(), "127.0.0.9");
 }
 
 #[test]
