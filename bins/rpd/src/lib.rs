@@ -8,6 +8,7 @@
 mod admin;
 mod cancel;
 pub mod cli;
+mod client_address;
 pub mod config;
 mod connect;
 pub mod guard;

@@ -5,8 +5,12 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError, RwLock},
 };
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+use crate::lock::lock;
 
 /// A file that is appended to.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ impl LogFile {
 
 /// Sends the lines there from now on; to standard error, if nowhere.
 pub fn replace(file: Option<LogFile>) {
-    *OUTPUT.write().unwrap_or_else(PoisonError::into_inner) = file;
+    *OUTPUT.write().unwrap_or_else(PoisonError::into_inner) = file.map(Arc::new);
 }
 
 /// Opens the file anew, after another program has moved it away.
@@ -45,14 +49,35 @@ pub fn reopen() -> io::Result<()> {
     Ok(())
 }
 
+/// Takes lines for the thread that writes them. Nobody who logs waits for a disk or a terminal: what does not fit into
+/// its queue is lost, and counted.
+pub fn writer() -> NonBlocking {
+    let (writer, _) = &*WRITER;
+    writer.clone()
+}
+
+/// Writes what is in the queue, and nothing more.
+pub fn end() {
+    let (_, guard) = &*WRITER;
+    drop(lock(guard).take());
+}
+
+/// How many lines did not fit.
+pub fn lost() -> usize {
+    let (writer, _) = &*WRITER;
+    writer.error_counter().dropped_lines()
+}
+
 /// Writes to wherever lines go at the moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Output;
+struct Output;
 
 impl Write for Output {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        match OUTPUT.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(LogFile { file, .. }) => (&*file).write(octets),
+        // Not held while writing: who opens another file need not wait for a slow one.
+        let output = OUTPUT.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match output {
+            Some(output) => (&output.file).write(octets),
             None => io::stderr().write(octets),
         }
     }
@@ -62,4 +87,13 @@ impl Write for Output {
     }
 }
 
-static OUTPUT: RwLock<Option<LogFile>> = RwLock::new(None);
+static OUTPUT: RwLock<Option<Arc<LogFile>>> = RwLock::new(None);
+
+static WRITER: LazyLock<(NonBlocking, Mutex<Option<WorkerGuard>>)> = LazyLock::new(|| {
+    let queue = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE).thread_name("log");
+    let (writer, guard) = queue.finish(Output);
+    (writer, Mutex::new(Some(guard)))
+});
+
+/// Lines; a few megabytes when it is full.
+const QUEUE: usize = 4096;

@@ -10,7 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use rp_guard::{Entry, Key, Kind, Origin, Verdict};
+use rp_guard::{Entry, Key, Kind, Network, Origin, Verdict};
 use rp_route::leg::{Leg, Transport};
 use tracing::{
     Level, debug,
@@ -24,6 +24,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    client_address::{self, Shown},
     config::{self, Format, Host, Log},
     guard::{Refusing, event_words, time_text},
     log_file, log_lines,
@@ -50,6 +51,16 @@ pub fn start(log: &Log) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes all lines that wait. What is logged after this is lost.
+pub fn end() {
+    log_file::end();
+}
+
+/// Lines that were lost because whoever takes them was too slow.
+pub fn lost() -> usize {
+    log_file::lost()
+}
+
 /// What a change of the log needs, had before anything is changed.
 pub struct Prepared {
     log: Log,
@@ -70,6 +81,7 @@ impl Prepared {
     /// Logs so from now on, if this process logs at all.
     pub fn apply(self) {
         let Some(change) = CHANGE.get() else { return };
+        client_address::show(self.log.client_address);
         JSON.store(self.log.format == Format::Json, Ordering::Relaxed);
         log_file::replace(self.output);
         log_lines::lines().resize(self.log.keep_requests.into());
@@ -95,7 +107,7 @@ fn layer<S>(log: &Log) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| log_file::Output).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(log_file::writer()).with_target(false);
     let kept = tracing_subscriber::fmt::layer().with_writer(log_lines::Keep).with_target(false);
     let kept = kept.with_ansi(false).without_time().with_level(false);
     // systemd sets this for services whose output goes to the journal, which has time stamps of its own.
@@ -122,21 +134,23 @@ pub fn connection(log: &Log, facts: &Facts, record: &Record, end: &End, judged: 
     match end {
         End::Refused(refusal) if log.rejected => refused(facts, record, refusal, judged),
         End::Served(cause) if !tells_end(facts, record) => {
-            debug!(conn = facts.id, source = %facts.source, end = %cause, "closed");
+            debug!(conn = facts.id, source = %Shown(facts.source), end = %cause, "closed");
         }
         End::Served(cause) if log.forwarded => forwarded(facts, record, Some(cause)),
         End::Served(_) | End::Refused(_) => {}
         End::Broken(detail) => warn!(
             conn = facts.id,
             listener = %facts.listener,
-            source = %facts.source,
+            source = %Shown(facts.source),
             host = safe(record.host.as_deref().map(Host::label)),
             target = record.target.map(display),
             detail = %Safe(detail),
             "the target broke its protocol"
         ),
         End::Denied => {}
-        End::Gone => debug!(conn = facts.id, listener = %facts.listener, source = %facts.source, "gone"),
+        End::Gone => {
+            debug!(conn = facts.id, listener = %facts.listener, source = %Shown(facts.source), "gone");
+        }
     }
 }
 
@@ -162,16 +176,17 @@ pub fn request(log: &Log, facts: &Facts, record: &Record, observation: &Observat
 
 fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
     let Some(untold) = judged.untold else { return };
+    let detail = client_address::without(&refusal.detail, facts.source.ip());
     info!(
         conn = facts.id,
         listener = %facts.listener,
         protocol = told_protocol(facts).map(display),
-        source = %facts.source,
+        source = %Shown(facts.source),
         via = facts.via.as_deref().map(display),
         reason = %refusal.reason,
-        detail = (!refusal.detail.is_empty()).then(|| display(Safe(&refusal.detail))),
+        detail = safe(Some(&*detail).filter(|detail| !detail.is_empty())),
         name = safe(record.name.as_deref()),
-        request = safe(record.request.as_deref()),
+        request = safe(asked(facts, record)),
         host = safe(record.host.as_deref().map(Host::label)),
         certificate = safe(certificate(record)),
         leg = record.leg.map(|leg| display(LegText(leg))),
@@ -209,7 +224,7 @@ pub fn count(verdict: Option<&Verdict>) -> Option<String> {
 
 /// Refusals that had no line of their own: of one source for one reason.
 pub fn untold(source: Key, reason: Reason, untold: u64) {
-    info!(source = ?source, %reason, untold, "refused more of the same");
+    info!(source = %Shown(source.addr()), %reason, untold, "refused more of the same");
 }
 
 /// The same of sources beyond those that are told apart.
@@ -223,7 +238,7 @@ pub fn untold_others(untold: u64) {
 pub fn banned(entry: &Entry) {
     let (reason, protocol) = event_words(entry.event);
     info!(
-        source = %entry.network,
+        source = %Shown(entry.network),
         reason,
         protocol,
         count = entry.count,
@@ -233,14 +248,14 @@ pub fn banned(entry: &Entry) {
 }
 
 /// An administrator has changed the lists.
-pub fn listed(actor: &str, action: &str, network: &str) {
-    info!(actor, network, "the lists were changed: {action}");
+pub fn listed(actor: &str, action: &str, network: Network) {
+    info!(actor, network = %Shown(network), "the lists were changed: {action}");
 }
 
 /// An entry has run out.
 pub fn unblocked(entry: &Entry) {
     let word = if entry.kind == Kind::Block { "no longer blocked" } else { "no longer allowed" };
-    info!(source = %entry.network, refused = entry.refused, by = %Safe(&entry.by), "{word}");
+    info!(source = %Shown(entry.network), refused = entry.refused, by = %Safe(&entry.by), "{word}");
 }
 
 /// What the lists refused in the last minute, entry by entry.
@@ -253,7 +268,7 @@ pub fn refusing(refusing: &Refusing, wall: SystemTime) {
         Origin::Config => Some(Safe("the configuration")),
     };
     info!(
-        source = %entry.network,
+        source = %Shown(entry.network),
         connections = refusing.since,
         since = time_text(wall.checked_sub(entry.age).unwrap_or(wall)),
         until = entry.left.map(|left| time_text(wall.checked_add(left).unwrap_or(wall))),
@@ -277,10 +292,10 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         conn = facts.id,
         listener = %facts.listener,
         protocol = told_protocol(facts).map(display),
-        source = %facts.source,
+        source = %Shown(facts.source),
         via = facts.via.as_deref().map(display),
         name = safe(record.name.as_deref()),
-        request = safe(record.request.as_deref()),
+        request = safe(asked(facts, record)),
         host = safe(record.host.as_deref().map(Host::label)),
         certificate = safe(certificate(record)),
         leg = record.leg.map(|leg| display(LegText(leg))),
@@ -299,8 +314,17 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
     );
 }
 
+/// What was asked; in HTTP no user is in it.
+fn asked<'a>(facts: &Facts, record: &'a Record) -> Option<&'a str> {
+    let request = record.request.as_deref()?;
+    Some(if facts.protocol == Some(Protocol::Http) { request } else { client_address::without_user(request) })
+}
+
 /// Whose certificate it is, or why it is nobody's.
 fn certificate(record: &Record) -> Option<&str> {
+    if !client_address::is_full() {
+        return None;
+    }
     let (Ok(text) | Err(text)) = record.certificate.as_deref()?;
     Some(text)
 }

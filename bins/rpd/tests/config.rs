@@ -56,6 +56,8 @@ fn errors_of_meaning_name_place_and_remedy() {
         (format!("{web}{host}"), "3 error: nothing is forwarded to this host | write h323"),
         ("[tls]\nwatch = 60\n".to_owned(), "2 error: tls.watch is number 60, wanted is a duration"),
         ("[log]\nfile = true\n".to_owned(), "2 error: log.file is"),
+        ("[log]\nclient-address = \"none\"\n".to_owned(), "2 error: log.client-address"),
+        ("[log]\nkeep-requests = 70000\n".to_owned(), "2 error: log.keep-requests"),
         (format!("{web}{host}http = {{}}\n"), "6 error: http has no port"),
         (
             format!("{web}[[host]]\ntarget = \"10.0.0.1\"\nhttp = {{ tcp = 80 }}\n"),

@@ -9,8 +9,8 @@ use std::{
     time::SystemTime,
 };
 
-use rp_guard::Entry;
-use serde::Serialize;
+use rp_guard::{Entry, Network};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tracing::{error, info};
 
@@ -34,8 +34,8 @@ pub(super) struct Done<'a> {
     source: Option<IpAddr>,
     action: &'static str,
     /// Of which network the entry was changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
+    network: Option<Network>,
     before: Value,
     after: Value,
     /// Why there was no change.
@@ -55,12 +55,11 @@ impl<'a> Done<'a> {
     pub(super) fn listed(
         peer: &'a Peer,
         action: &'static str,
-        network: rp_guard::Network,
+        network: Network,
         (before, after): (Option<&Entry>, Option<&Entry>),
     ) -> Self {
         let entry = |entry: Option<&Entry>| json!(entry.map(|entry| Listing::of(entry, SystemTime::now())));
-        let network = Some(network.to_string());
-        Self { network, before: entry(before), after: entry(after), ..Self::by(peer, action) }
+        Self { network: Some(network), before: entry(before), after: entry(after), ..Self::by(peer, action) }
     }
 
     /// A connection that was closed.
@@ -91,7 +90,7 @@ impl Audit {
     pub(super) fn write(&self, done: &[Done<'_>]) {
         for done in done {
             match &done.network {
-                Some(network) => logging::listed(done.actor, done.action, network),
+                Some(network) => logging::listed(done.actor, done.action, *network),
                 None => info!(actor = done.actor, conn = done.before["id"].as_u64(), "{}", done.action),
             }
         }
@@ -118,6 +117,10 @@ fn append(path: &Path, done: &[Done<'_>]) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     file.write_all(&lines)?;
     file.sync_data()
+}
+
+fn text<S: Serializer>(network: &Option<Network>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&network.map(|network| network.to_string()).unwrap_or_default())
 }
 
 const FILE: &str = "audit.jsonl";

@@ -1,12 +1,15 @@
 //! `rpd guard`: the lists of a running proxy.
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use rp_guard::Network;
 use serde_json::{Value, json};
 
-use super::client::{Failure, Which};
+use super::{
+    client::{Failure, Which},
+    words::{columns, duration, failed, rows, text},
+};
 
 /// Look at the lists of a running proxy, and change them.
 ///
@@ -129,13 +132,7 @@ impl Guard {
         match answered {
             Ok(answer) if self.json => println!("{answer}"),
             Ok(answer) => print!("{}", self.action.in_words(&answer)),
-            Err(failure) => {
-                eprintln!("error: {failure}");
-                return match failure {
-                    Failure::Refused(_) => ExitCode::FAILURE,
-                    Failure::Unreachable(_) => ExitCode::from(UNREACHABLE),
-                };
-            }
+            Err(failure) => return failed(&failure),
         }
         ExitCode::SUCCESS
     }
@@ -247,43 +244,6 @@ fn unsaved(answer: &Value) -> String {
     answer["unsaved"].as_str().map_or_else(String::new, |why| format!("in force, but not saved: {why}\n"))
 }
 
-fn rows(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-/// Text as it is shown on a terminal.
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).collect()
-}
-
-/// In the two largest units.
-fn duration(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, _) => format!("{minutes}min {}s", seconds % 60),
-        (0, _, _) => format!("{hours}h {minutes}min"),
-        _ => format!("{days}d {hours}h"),
-    }
-}
-
-/// Columns as wide as their widest cell.
-fn columns<const N: usize>(table: &[[String; N]]) -> String {
-    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut words = String::new();
-    for row in table {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        words.push_str(line.trim_end());
-        words.push('\n');
-    }
-    words
-}
-
 fn query(list: &List) -> String {
     let kind = list.kind.map(|kind| match kind {
         Kind::Block => "kind=block".to_owned(),
@@ -299,9 +259,6 @@ fn query(list: &List) -> String {
 fn segment(network: Network) -> String {
     network.to_string().replace('/', "%2F")
 }
-
-/// Nobody answers.
-const UNREACHABLE: u8 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -324,13 +281,5 @@ mod tests {
              203.0.113.7/32  block  59min 59s  guard: 21 sip refused  4\n\
              in force, but not saved: No space left on device\n"
         );
-    }
-
-    #[test]
-    fn durations_have_two_units() {
-        let rows = [(59, "59s"), (61, "1min 1s"), (7_260, "2h 1min"), (90_000, "1d 1h")];
-        for (seconds, words) in rows {
-            assert_eq!(duration(seconds), words);
-        }
     }
 }

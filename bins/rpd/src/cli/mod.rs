@@ -6,12 +6,15 @@ mod client;
 pub mod demo;
 mod explain;
 mod guard;
+mod hosts;
 mod init;
 mod man;
 mod probe;
 mod reload;
 mod run;
+mod status;
 mod token;
+mod words;
 
 use std::{process::ExitCode, sync::LazyLock};
 
@@ -37,6 +40,8 @@ enum Command {
     Cert(cert::Cert),
     Probe(probe::Probe),
     Guard(guard::Guard),
+    Status(status::Status),
+    Hosts(hosts::Hosts),
     Reload(reload::Reload),
     Token(token::Token),
     Man(man::Man),
@@ -54,6 +59,8 @@ impl Cli {
             Command::Cert(cert) => cert.run(),
             Command::Probe(probe) => probe.run(),
             Command::Guard(guard) => guard.run(),
+            Command::Status(status) => status.run(),
+            Command::Hosts(hosts) => hosts.run(),
             Command::Reload(reload) => reload.run(),
             Command::Token(token) => token.run(),
             Command::Man(man) => man.run(),

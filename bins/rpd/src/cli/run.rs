@@ -44,6 +44,12 @@ impl Run {
             eprintln!("error: log.file: {error}");
             return ExitCode::FAILURE;
         }
+        let code = Self::serve(config);
+        logging::end();
+        code
+    }
+
+    fn serve(config: Config) -> ExitCode {
         for host in &config.hosts {
             info!(line = host.line, comment = host.comment, "host {} at {}", host.label(), host.targets[0]);
         }

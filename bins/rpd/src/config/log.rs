@@ -19,8 +19,23 @@ pub struct Log {
     pub format: Format,
     /// Where the lines go; none: to standard error.
     pub file: Option<PathBuf>,
+    /// What of a client's address a line tells.
+    pub client_address: ClientAddress,
     /// How many refused requests, and how many lines, can be looked at.
     pub keep_requests: u16,
+}
+
+/// `log.client-address`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAddress {
+    /// All of it.
+    #[default]
+    Full,
+    /// Its network: /24, /48.
+    Masked,
+    /// A word that is the same for a day.
+    Hashed,
 }
 
 impl Default for Log {
@@ -31,6 +46,7 @@ impl Default for Log {
             level: Level::default(),
             format: Format::default(),
             file: None,
+            client_address: ClientAddress::default(),
             keep_requests: 200,
         }
     }

@@ -47,7 +47,7 @@ pub use ldap::Ldap;
 pub use limits::{Idle, Keepalive, Limits};
 pub(crate) use listen::clash;
 pub use listen::{Listener, Proxies};
-pub use log::{Format, Level, Log};
+pub use log::{ClientAddress, Format, Level, Log};
 pub use outline::{CertificateFiles, Outline, kinds_over_tls};
 pub use report::{Finding, Report, Severity, line_and_column};
 pub use schema::schema;

@@ -17,6 +17,7 @@ use rp_guard::Filter;
 use super::{process::Process, timestamp};
 use crate::{
     guard::{Gate, KindWord, OriginWord},
+    logging,
     protocol::Protocol,
     state::Live,
     store::Unsaved,
@@ -62,6 +63,7 @@ impl Watched {
         page.gauge("open_files", "Files and sockets that are open", process.open_files)?;
         page.gauge("open_files_limit", "How many there may be", process.open_files_limit)?;
         page.gauge("resident_memory_bytes", "Memory in use", process.resident_octets)?;
+        page.counter("log_dropped", "Lines that the log was too slow for", logging::lost() as f64)?;
         page.counter("cpu_seconds", "Processor time used", process.cpu_seconds)
     }
 

@@ -73,6 +73,22 @@ impl Admin {
         head.contains(" 200 OK").then_some(Events(lines))
     }
 
+    /// A figure of `/metrics` without labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let mut stream = UnixStream::connect(self.socket()).expect("the proxy listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("the proxy reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("figures");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name}")).parse().expect("a number")
+    }
+
+    /// Waits until the proxy listens.
+    pub fn wait_until_there(&self) {
+        super::guarded::wait_until("the socket", || UnixStream::connect(self.socket()).is_ok());
+    }
+
     fn request(&self, method: &str, path: &str) -> UnixStream {
         let mut stream = UnixStream::connect(self.socket()).expect("the proxy listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
