@@ -94,6 +94,8 @@ pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, 
     let gate = Arc::new(Gate::new(&config.guard));
     let store = config.state_directory.as_deref().map(|folder| Store::open(folder, &gate)).transpose()?;
     let store = store.map(Arc::new);
+    let in_state = || store.as_ref().map(|store| Audit::in_folder(store.folder()));
+    let audit = Audit::new(config.admin.audit.clone().or_else(in_state));
     let control = Control {
         server: Arc::new(Server::new(config, gate, store.as_deref())),
         listeners: watch::Sender::new(listeners),
@@ -102,7 +104,7 @@ pub fn start_with(config: Config, inherited: Vec<Inherited>) -> Result<Running, 
         answered: (0..workers).map(|_| AtomicU64::new(0)).collect(),
         changing: Mutex::default(),
         reloads: watch::Sender::new(None),
-        audit: Audit::new(store.as_ref().map(|store| store.folder())),
+        audit,
         started: SystemTime::now(),
         threads: cores,
     };

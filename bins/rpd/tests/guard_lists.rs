@@ -146,6 +146,16 @@ fn every_change_by_hand_is_in_force_on_disk_and_on_record() {
 }
 
 #[test]
+fn the_record_of_changes_may_lie_elsewhere() {
+    let guarded = Guarded::start("[admin]\nsocket = \"admin.sock\"\naudit = \"who.jsonl\"\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rpd"));
+    command.args(["guard", "block", PHONE, "--socket"]).arg(guarded.folder.path().join("admin.sock"));
+    assert!(command.output().expect("rpd").status.success());
+    let audit = fs::read_to_string(guarded.folder.path().join("who.jsonl")).expect("the record");
+    assert!(audit.contains(r#""action":"block","network":"203.0.113.1/32""#), "{audit}");
+}
+
+#[test]
 fn top_shows_who_fails_and_forget_knows_nobody_any_more() {
     let stage = Stage::start("");
     assert_eq!(stage.guard(&["top"]), "no suspicious requests within the last minute\n");

@@ -74,9 +74,14 @@ impl<'a> Done<'a> {
 }
 
 impl Audit {
-    /// In this folder.
-    pub fn new(folder: Option<&Path>) -> Self {
-        Self(folder.map(|folder| folder.join(FILE)))
+    /// In this file.
+    pub fn new(file: Option<PathBuf>) -> Self {
+        Self(file)
+    }
+
+    /// In a file of this folder.
+    pub fn in_folder(folder: &Path) -> PathBuf {
+        folder.join(FILE)
     }
 
     /// The configuration was read anew. What was in force and what is are told by the digests of the texts.

@@ -25,6 +25,8 @@ pub struct Admin {
     pub group: Option<u32>,
     /// Over TCP.
     pub listen: Vec<SocketAddr>,
+    /// The record of changes; none: in the state directory.
+    pub audit: Option<PathBuf>,
 }
 
 /// Who is let in over TCP.
@@ -120,6 +122,7 @@ pub struct AdminTable {
     pub client_trust: Vec<Spanned<PathBuf>>,
     pub names: Vec<String>,
     pub token: Vec<TokenRow>,
+    pub audit: Option<PathBuf>,
 }
 
 /// `[[admin.token]]`.
@@ -155,6 +158,7 @@ impl Check<'_> {
             mode,
             group: table.socket_group.as_ref().and_then(|group| self.group(group)),
             listen: table.listen.as_ref().map(|binds| self.over_tcp(table, binds)).unwrap_or_default(),
+            audit: table.audit.as_ref().map(|path| self.folder.join(path)),
         }
     }
 
