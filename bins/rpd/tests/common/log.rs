@@ -1,9 +1,10 @@
 //! What the proxy tells of a connection: its log lines, as they come.
 
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
-    sync::{Condvar, Mutex, Once},
+    sync::{Condvar, LazyLock, Mutex, Once},
 };
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -12,16 +13,28 @@ use super::PATIENCE;
 
 /// The lines about one client.
 #[derive(Clone, Copy)]
-pub struct Log(SocketAddr);
+pub struct Log {
+    client: SocketAddr,
+    /// Older lines are about somebody else, who had the same port.
+    since: usize,
+}
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static NEWS: Condvar = Condvar::new();
+static BEGUN: LazyLock<Mutex<HashMap<SocketAddr, usize>>> = LazyLock::new(Mutex::default);
 
 impl Log {
     /// Of the client with this address. The first call starts the log, so make it before anything can happen.
     pub fn of(client: SocketAddr) -> Self {
         Self::start();
-        Self(client)
+        let since = BEGUN.lock().expect("clients").get(&client).copied().unwrap_or(0);
+        Self { client, since }
+    }
+
+    /// A connection from this address begins now.
+    pub fn begins(client: SocketAddr) {
+        let since = LINES.lock().expect("lines").len();
+        BEGUN.lock().expect("clients").insert(client, since);
     }
 
     /// From now on lines are kept.
@@ -66,8 +79,8 @@ impl Log {
     }
 
     fn mine(self, lines: &[String]) -> Vec<String> {
-        let source = format!("source={} ", self.0);
-        lines.iter().filter(|line| format!("{line} ").contains(&source)).cloned().collect()
+        let source = format!("source={} ", self.client);
+        lines[self.since..].iter().filter(|line| format!("{line} ").contains(&source)).cloned().collect()
     }
 }
 

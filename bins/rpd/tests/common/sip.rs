@@ -119,6 +119,12 @@ pub const KINDS: [&str; 2] = ["sip", "sips"];
 trait Both: Read + Write + Send {}
 impl<T: Read + Write + Send> Both for T {}
 
+fn connected(proxy: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(proxy).expect("the proxy listens");
+    Log::begins(socket.local_addr().expect("an address"));
+    socket
+}
+
 /// One end of a connection.
 pub struct Wire {
     stream: Box<dyn Both>,
@@ -203,13 +209,13 @@ impl Wire {
 
     /// A phone in clear.
     pub fn phone(proxy: &Proxy) -> Self {
-        let socket = TcpStream::connect(proxy.address("sip")).expect("the proxy listens");
+        let socket = connected(proxy.address("sip"));
         Self::new(socket.try_clone().expect("a socket"), socket)
     }
 
     /// A phone over TLS, perhaps with a certificate.
     pub fn secure_phone(proxy: &Proxy, certificate: Option<&Arc<CertifiedKey>>) -> Self {
-        let socket = TcpStream::connect(proxy.address("sips")).expect("the proxy listens");
+        let socket = connected(proxy.address("sips"));
         let config = tls::client_config_with(tls::accept_any(), certificate);
         let name = "example.com".try_into().expect("a name");
         let connection = ClientConnection::new(Arc::new(config), name).expect("a client");

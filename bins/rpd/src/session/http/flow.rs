@@ -141,10 +141,10 @@ impl Flow {
         to: &Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Option<usize>>> {
-        if self.chunked || !self.is_written() {
+        let passing = usize::try_from(self.body.passing()).unwrap_or(usize::MAX);
+        if self.chunked || passing < WORTH_A_PIPE || !self.is_written() {
             return Poll::Ready(Ok(None));
         }
-        let passing = usize::try_from(self.body.passing()).unwrap_or(usize::MAX);
         let octets = match ready!(self.bulk.poll_splice(from, to, passing, cx))? {
             Spliced::No => return Poll::Ready(Ok(None)),
             Spliced::Ended => 0,
@@ -227,6 +227,9 @@ impl Flow {
 
 /// Who takes nothing any more.
 pub(super) struct Gone;
+
+/// With less of a body to come, a few large reads cost less than a pipe.
+const WORTH_A_PIPE: usize = 1024 * 1024;
 
 /// The octets of content in `input`.
 fn content(mut body: Body, mut input: &[u8]) -> usize {
