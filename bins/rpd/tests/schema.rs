@@ -85,7 +85,7 @@ for path in sys.argv[2:]:
 fn validate(files: &[PathBuf]) -> String {
     let schema = of_project("docs/rpd.schema.json");
     let paths = [&schema].into_iter().chain(files).map(|path| path.display().to_string());
-    run("python3", ["-c".to_owned(), VALIDATE.to_owned()].into_iter().chain(paths)).ok()
+    run("/usr/bin/python3", ["-c".to_owned(), VALIDATE.to_owned()].into_iter().chain(paths)).ok()
 }
 
 #[test]

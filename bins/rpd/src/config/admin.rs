@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     check::Check,
     report::Finding,
-    value::{Bind, Binds, FromText, Spanned, Text, sha256_of_hex},
+    value::{Binds, FromText, Spanned, Text, sha256_of_hex},
 };
 use crate::tls::TrustList;
 
@@ -164,16 +164,7 @@ impl Check<'_> {
 
     /// Nothing is administered in clear over a network, by nobody in particular, or by a name that nobody has written.
     fn over_tcp(&mut self, table: &AdminTable, binds: &Spanned<Binds>) -> Vec<SocketAddr> {
-        let mut addresses = Vec::new();
-        for bind in &binds.get_ref().0 {
-            match bind {
-                Bind::Address(address) => addresses.push(*address),
-                Bind::Port(port) => self.error(
-                    binds.span(),
-                    format!("admin.listen: everybody could knock there; write the address too, such as \"127.0.0.1:{port}\""),
-                ),
-            }
-        }
+        let addresses = self.written_addresses(binds, "admin.listen: everybody could knock there");
         if let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) {
             self.reachable(table, *address, binds.span());
         }

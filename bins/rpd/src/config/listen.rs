@@ -160,6 +160,22 @@ impl Check<'_> {
         Proxies { trusted, with_header }
     }
 
+    /// For what is not meant for everybody: a bare port would be one of every address, and `why` says what is wrong with
+    /// that.
+    pub(super) fn written_addresses(&mut self, binds: &Spanned<Binds>, why: &str) -> Vec<SocketAddr> {
+        let mut addresses = Vec::new();
+        for bind in &binds.get_ref().0 {
+            match bind {
+                Bind::Address(address) => addresses.push(*address),
+                Bind::Port(port) => self.error(
+                    binds.span(),
+                    format!("{why}; write the address too, such as \"127.0.0.1:{port}\""),
+                ),
+            }
+        }
+        addresses
+    }
+
     /// A target must not be a listener of ours.
     pub(super) fn targets_elsewhere(
         &mut self,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     check::Check,
-    value::{Bind, Binds, Spanned},
+    value::{Binds, Spanned},
 };
 
 /// `[metrics]`.
@@ -23,16 +23,6 @@ impl Check<'_> {
     /// Only addresses that are written: figures are for whoever reaches the port.
     pub(super) fn metrics(&mut self, table: &MetricsTable) -> Vec<SocketAddr> {
         let Some(binds) = &table.listen else { return Vec::new() };
-        let mut addresses = Vec::new();
-        for bind in &binds.get_ref().0 {
-            match bind {
-                Bind::Address(address) => addresses.push(*address),
-                Bind::Port(port) => self.error(
-                    binds.span(),
-                    format!("metrics.listen: everybody could read the figures; write the address too, such as \"127.0.0.1:{port}\""),
-                ),
-            }
-        }
-        addresses
+        self.written_addresses(binds, "metrics.listen: everybody could read the figures")
     }
 }

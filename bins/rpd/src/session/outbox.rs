@@ -57,7 +57,8 @@ impl Outbox {
         self.waiting.get_or_insert_default().piped = Some(pipe);
     }
 
-    /// Writes at most [`PIECES`] pieces in one go, and keeps what is not taken. Says how many octets were.
+    /// Writes the pieces in one go, those beyond [`PIECES`] left aside, and keeps what is not taken. Says how many octets
+    /// were.
     ///
     /// # Errors
     /// The stream's; nothing waits any more then.
@@ -69,7 +70,8 @@ impl Outbox {
     ) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); PIECES];
         let mut count = 0;
-        for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
+        let mut pieces = pieces.filter(|piece| !piece.is_empty());
+        for (slice, piece) in slices.iter_mut().zip(pieces.by_ref()) {
             *slice = IoSlice::new(piece);
             count += 1;
         }
@@ -81,6 +83,7 @@ impl Outbox {
             self.push(&slice[now..]);
             left -= now;
         }
+        pieces.for_each(|piece| self.push(piece));
         Ok(taken)
     }
 

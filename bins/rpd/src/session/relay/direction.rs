@@ -160,6 +160,7 @@ impl Direction {
             self.phase = Phase::ReadFailed;
         }
     }
+
     /// Takes what is to be said to the client of a service behind what has come.
     fn take_answers(&mut self, side: Side, inspection: &mut Inspection) {
         if side == Side::Service {
