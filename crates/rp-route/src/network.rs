@@ -98,7 +98,7 @@ impl Networks {
     /// Makes them ready. Without any, no address is contained.
     pub fn new(networks: impl IntoIterator<Item = Network>) -> Self {
         let mut apart: Vec<_> = networks.into_iter().collect();
-        apart.sort_unstable_by_key(|Network(net)| (net.network(), Reverse(net.broadcast())));
+        apart.sort_unstable_by_key(|Network(net)| (net.addr(), Reverse(net.broadcast())));
         // Two networks overlap only if one lies in the other, and the wider one comes first here.
         apart.dedup_by(|Network(net), Network(widest)| net.broadcast() <= widest.broadcast());
         Self { apart: apart.into() }
@@ -107,7 +107,7 @@ impl Networks {
     /// Whether the address lies in one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        let after = self.apart.partition_point(|Network(net)| net.network() <= address);
+        let after = self.apart.partition_point(|Network(net)| net.addr() <= address);
         self.apart.get(..after).and_then(<[_]>::last).is_some_and(|Network(net)| address <= net.broadcast())
     }
 
