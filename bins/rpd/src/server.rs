@@ -618,8 +618,9 @@ async fn accept(
     loop {
         let accepted = tokio::select! {
             biased;
-            accepted = poll_fn(|cx| socket.poll_accept(cx)) => accepted,
+            // First: while clients come faster than they are taken in, nobody would hear of it behind them.
             _ = &mut end => break,
+            accepted = poll_fn(|cx| socket.poll_accept(cx)) => accepted,
         };
         match accepted {
             Ok((stream, source)) => {
