@@ -167,21 +167,12 @@ pub enum Observation {
     /// The service took the client for who he says he is: a registration, bind, call or authenticated request
     /// succeeded. The connection is *proven* from now on, and outlives a ban of its source. May be said again.
     Proven,
-    /// The target in [`Record::target`] took a connection that was made for this client.
-    Reached(Reached),
+    /// The target in [`Record::target`] took a connection that was made for this client, after so long, TLS included.
+    Reached(Duration),
     /// A connection to the target in [`Record::target`] that was there already serves this client from now on.
     Reused,
     /// An answer of the client, in SIP, that nobody waits for.
     Unawaited,
-}
-
-/// How a connection to a target came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reached {
-    /// After so long, TLS included.
-    pub after: Duration,
-    /// What the target has shown, if it speaks TLS.
-    pub certificate: Option<CertificateDer<'static>>,
 }
 
 /// An [`Observation`], with what was learnt of the request that it is about.

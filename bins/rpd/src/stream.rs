@@ -11,7 +11,6 @@ use std::{
 };
 
 use rp_route::leg::Transport;
-use rustls_pki_types::CertificateDer;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -54,12 +53,6 @@ impl Stream {
     /// The socket's, when it is not connected any more.
     pub fn peer(&self) -> io::Result<SocketAddr> {
         self.socket().peer_addr()
-    }
-
-    /// The certificate that the other end has shown.
-    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
-        let Self::Tls(stream) = self else { return None };
-        stream.get_ref().1.peer_certificates().and_then(<[_]>::first)
     }
 
     /// Our own address on it, as text.

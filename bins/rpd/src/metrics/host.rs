@@ -1,6 +1,6 @@
 //! Requests, by the host that they were for, and whether its target can be reached.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -9,9 +9,8 @@ use prometheus_client::{
 
 use super::spoken::{PerSpoken, word};
 use crate::{
-    outcome::{Reached, Reason, Record},
+    outcome::{Reason, Record},
     protocol::Protocol,
-    tls::Validity,
 };
 
 /// What becomes of a request.
@@ -31,7 +30,6 @@ pub(super) struct Hosts {
     up: Family<Vec<(&'static str, String)>, Gauge>,
     retries: Family<Vec<(&'static str, String)>, Counter>,
     took: Family<Vec<(&'static str, String)>, Histogram>,
-    certificate_ends: Family<Vec<(&'static str, String)>, Gauge>,
 }
 
 /// One host.
@@ -51,26 +49,19 @@ struct Target {
     up: Gauge,
     retries: Counter,
     took: Histogram,
-    /// Made when a certificate has been seen.
-    certificate_ends: OnceLock<Gauge>,
 }
 
 impl Hosts {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let (requests, connects) = (Family::default(), Family::default());
-        let (up, retries, certificate_ends) = (Family::default(), Family::default(), Family::default());
+        let (up, retries) = (Family::default(), Family::default());
         let took = Family::new_with_constructor(took as fn() -> Histogram);
         registry.register("requests", "Requests, and connections that are one", requests.clone());
         registry.register("target_connects", "Connections to targets", connects.clone());
         registry.register("target_up", "Whether the last connection to a target succeeded", up.clone());
         registry.register("http_retries", "Requests sent once more on a new connection", retries.clone());
         registry.register("target_connect_seconds", "Until a target took a connection", took.clone());
-        registry.register(
-            "target_certificate_not_after_timestamp_seconds",
-            "When the certificate ends that a target has shown last",
-            certificate_ends.clone(),
-        );
-        Self { requests, connects, up, retries, took, certificate_ends }
+        Self { requests, connects, up, retries, took }
     }
 
     /// The counters of a host, whose name is empty if there was none.
@@ -86,7 +77,6 @@ impl Hosts {
             up: self.up.get_or_create_owned(&labels()),
             retries: self.retries.get_or_create_owned(&labels()),
             took: self.took.get_or_create_owned(&labels()),
-            certificate_ends: OnceLock::new(),
         };
         Host {
             name: name.to_owned(),
@@ -111,16 +101,11 @@ impl Host {
         }
     }
 
-    pub(super) fn reached(&self, hosts: &Hosts, reached: &Reached) {
+    pub(super) fn reached(&self, after: Duration) {
         let Some(target) = &self.target else { return };
         target.reached.inc();
         target.up.set(1);
-        target.took.observe(reached.after.as_secs_f64());
-        if let Some(validity) = reached.certificate.as_deref().and_then(Validity::of) {
-            let labels = vec![("host", self.name.clone())];
-            let make = || hosts.certificate_ends.get_or_create_owned(&labels);
-            target.certificate_ends.get_or_init(make).set(validity.ends);
-        }
+        target.took.observe(after.as_secs_f64());
     }
 
     pub(super) fn unreachable(&self) {

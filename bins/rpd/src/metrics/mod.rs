@@ -251,7 +251,7 @@ impl Metrics {
         match observation {
             Observation::Forwarded => self.request(spoken, record, Outcome::forwarded(record)),
             Observation::Refused(refusal) => self.refused(spoken, record, refusal.reason, judged),
-            Observation::Reached(reached) => self.host(record).reached(&self.hosts, reached),
+            Observation::Reached(after) => self.host(record).reached(*after),
             Observation::Unawaited => _ = self.responses_dropped.inc(),
             Observation::Proven | Observation::Reused => {}
         }

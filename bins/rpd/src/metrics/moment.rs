@@ -114,7 +114,16 @@ impl Watched {
                 ends.entry([("certificate", name)]).or_insert(validity.ends as f64);
             }
         }
-        page.gauges("certificate_not_after_timestamp_seconds", "When our certificates end", ends)
+        page.gauges("certificate_not_after_timestamp_seconds", "When our certificates end", ends)?;
+        let shown = state.config.hosts.iter().filter_map(|host| {
+            let (_, der) = state.sightings.of(host.label()).certificate.clone()?;
+            Some(([("host", host.label().to_owned())], Validity::of(&der)?.ends as f64))
+        });
+        page.gauges(
+            "target_certificate_not_after_timestamp_seconds",
+            "When the certificate ends that a target has shown last",
+            shown.collect::<BTreeMap<_, _>>(),
+        )
     }
 }
 

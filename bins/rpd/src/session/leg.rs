@@ -1,6 +1,9 @@
 //! Which host, and which way to it: the questions between a name and a connection, the same for all protocols.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rp_route::leg::{Leg, Transport};
 
@@ -8,7 +11,7 @@ use super::{Session, case::Case};
 use crate::{
     connect::{self, connect},
     open_legs::OpenLeg,
-    outcome::{Observation, Reached, Reason, Refusal},
+    outcome::{Observation, Reason, Refusal},
     protocol::Protocol,
     proxy_protocol::Addresses,
     state::{Destination, State},
@@ -111,7 +114,8 @@ pub(super) fn place(destination: &Destination, protocol: Protocol) -> Result<Ope
 pub(super) struct Opened {
     pub(super) stream: Stream,
     pub(super) place: OpenLeg,
-    pub(super) reached: Reached,
+    /// It took so long, TLS included.
+    pub(super) after: Duration,
 }
 
 /// Connects to the host by the leg chosen, on behalf of `client`.
@@ -128,8 +132,7 @@ pub(super) async fn dial(
 ) -> Result<Opened, connect::Unreachable> {
     let start = Instant::now();
     let stream = connect(destination, protocol, leg, client, &state.config.limits, &state.resolver).await?;
-    let reached = Reached { after: start.elapsed(), certificate: stream.certificate().cloned() };
-    Ok(Opened { stream, place, reached })
+    Ok(Opened { stream, place, after: start.elapsed() })
 }
 
 /// The same for a session that waits for it.
@@ -145,7 +148,7 @@ pub(super) async fn open(
     let place = place(destination, protocol).map_err(NoLeg::Full)?;
     let client = Addresses { source: session.facts.source, destination: session.facts.destination };
     let dialled = dial(&session.state(), protocol, destination, leg, &client, place).await;
-    let Opened { stream, place, reached } = match dialled {
+    let Opened { stream, place, after } = match dialled {
         Ok(opened) => opened,
         Err(unreachable) => {
             session.record.target = unreachable.last;
@@ -153,7 +156,7 @@ pub(super) async fn open(
         }
     };
     session.record.target = stream.peer().ok();
-    session.observe(&Observation::Reached(reached));
+    session.observe(&Observation::Reached(after));
     Ok((stream, place))
 }
 

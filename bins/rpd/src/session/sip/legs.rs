@@ -147,9 +147,9 @@ impl Switch {
     }
 
     fn opened(&mut self, session: &mut Session, dial: &mut Dial, opened: Opened) {
-        let Opened { stream, place, reached } = opened;
+        let Opened { stream, place, after } = opened;
         dial.about.target = stream.peer().ok();
-        observe(session, &dial.about, &Observation::Reached(reached));
+        observe(session, &dial.about, &Observation::Reached(after));
         if self.legs.is_empty() {
             session.record.target = dial.about.target;
         } else {
