@@ -14,7 +14,7 @@ use std::{
 use aws_lc_rs::{hmac, rand};
 use rp_guard::Network;
 
-use crate::{config::ClientAddress, lock::lock};
+use crate::{config::ClientAddress, hex::hex, lock::lock};
 
 /// From now on.
 pub fn show(how: ClientAddress) {
@@ -96,7 +96,7 @@ fn hashed(address: IpAddr) -> String {
         _ => &salt.insert((today, fresh())).1,
     };
     let word = hmac::sign(key, address.to_string().as_bytes());
-    word.as_ref().iter().take(8).map(|octet| format!("{octet:02x}")).collect()
+    hex(&word.as_ref()[..8])
 }
 
 fn fresh() -> hmac::Key {

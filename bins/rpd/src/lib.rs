@@ -13,6 +13,7 @@ pub mod config;
 mod connect;
 pub mod guard;
 mod handshakes;
+mod hex;
 mod housekeeping;
 mod limits;
 pub mod listeners;

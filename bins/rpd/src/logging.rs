@@ -11,7 +11,7 @@ use std::{
 };
 
 use rp_guard::{Entry, Key, Kind, Network, Origin, Verdict};
-use rp_route::leg::{Leg, Transport};
+use rp_route::leg::Leg;
 use tracing::{
     Level, debug,
     field::{DisplayValue, display},
@@ -383,11 +383,7 @@ struct LegText(Leg);
 
 impl fmt::Display for LegText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = match self.0.transport {
-            Transport::Tcp => "tcp",
-            Transport::Tls => "tls",
-        };
-        write!(f, "{transport}/{}", self.0.port)
+        write!(f, "{}/{}", self.0.transport.as_str(), self.0.port)
     }
 }
 

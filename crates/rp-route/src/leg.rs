@@ -9,6 +9,16 @@ pub enum Transport {
     Tls,
 }
 
+impl Transport {
+    /// `tcp` or `tls`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+}
+
 /// The ports of a target for one protocol. Both absent: the protocol is not forwarded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ports {

@@ -1,9 +1,11 @@
 //! `rpd token`: a new token for the administration.
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use aws_lc_rs::{digest, error::Unspecified, rand};
 use clap::Args;
+
+use crate::hex::hex;
 
 /// Make a token for the administration over TCP, and print what the configuration has to say of it.
 ///
@@ -47,12 +49,4 @@ pub(super) fn make() -> Result<Made, Unspecified> {
 pub(super) fn row(name: &str, made: &Made, role: &str) -> String {
     let name = toml::Value::from(name);
     format!("[[admin.token]]\nname   = {name}\nsha256 = \"{}\"\nrole   = \"{role}\"\n", made.sha256)
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::new(), |mut text, octet| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }

@@ -41,6 +41,8 @@ impl<T> Spanned<T> {
     }
 }
 
+use crate::hex::hex;
+
 /// A value that the file writes as text. The error says what is wrong and, behind `"; write "`, the cure.
 pub trait FromText: Sized {
     /// What is wanted, for the message when the value is not text at all.
@@ -200,8 +202,7 @@ pub struct Fingerprint(pub [u8; 32]);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        write!(f, "sha256:{}", hex(&self.0))
     }
 }
 

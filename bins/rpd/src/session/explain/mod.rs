@@ -15,7 +15,7 @@ pub use told::{AnswerTold, Asked, Explanation, HostTold, KeyTold, LegTold, Refus
 
 use super::{
     case::Case,
-    h323, http, ldap, sip,
+    h323, head, http, ldap, sip,
     sniff::{self, Sniffed},
 };
 use crate::{outcome::Refusal, protocol::Protocol, state::Destination};
@@ -32,6 +32,14 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn new(verdict: Verdict) -> Self {
         Self { key: None, verdict, notes: Vec::new(), behind: 0 }
+    }
+
+    /// So many octets are no whole message: at least `more` are to come, unless there are as many as a message may have.
+    pub(super) fn unfinished(more: NonZeroUsize, received: usize, largest: usize) -> Self {
+        if received >= largest {
+            return Self::silently(head::too_large(largest));
+        }
+        Self::new(Verdict::Incomplete(more))
     }
 
     /// The octets are refused, and nobody is there to understand an answer.

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     guard::Listing,
+    hex::hex,
     outcome::{Reason, Refusal},
     protocol::{ListenerKind, Protocol},
 };
@@ -184,15 +185,8 @@ impl AnswerTold {
     }
 }
 
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
 fn transport<S: Serializer>(transport: &Transport, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(match transport {
-        Transport::Tcp => "tcp",
-        Transport::Tls => "tls",
-    })
+    to.serialize_str(transport.as_str())
 }
 
 fn text<S: Serializer>(value: &impl ToString, to: S) -> Result<S::Ok, S::Error> {

@@ -8,7 +8,6 @@ use crate::{
     session::{
         case::Case,
         explain::{AnswerTold, KeyTold, Told, Verdict},
-        head,
     },
 };
 
@@ -17,10 +16,7 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
     let key = match extract(octets) {
         Ok(key) => key,
         Err(Error::Invalid(invalid)) => return Told::silently(Refusal::because(Reason::Malformed, invalid)),
-        Err(Error::Incomplete(_)) if octets.len() >= LARGEST => {
-            return Told::silently(head::too_large(LARGEST));
-        }
-        Err(Error::Incomplete(more)) => return Told::new(Verdict::Incomplete(more)),
+        Err(Error::Incomplete(more)) => return Told::unfinished(more, octets.len(), LARGEST),
     };
     case.record.request = Some(key.to_string());
     let verdict = match route(case, &key) {

@@ -6,7 +6,6 @@ use super::{answer, note, route};
 use crate::session::{
     case::Case,
     explain::{AnswerTold, KeyTold, Told, Verdict},
-    head,
 };
 
 /// What becomes of these octets, the first of a connection.
@@ -20,10 +19,7 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
                 _ => Told::new(Verdict::Refused(refusal, told(&answer))),
             };
         }
-        Err(Error::Incomplete(_)) if octets.len() >= MAX_HEAD => {
-            return Told::silently(head::too_large(MAX_HEAD));
-        }
-        Err(Error::Incomplete(more)) => return Told::new(Verdict::Incomplete(more)),
+        Err(Error::Incomplete(more)) => return Told::unfinished(more, octets.len(), MAX_HEAD),
     };
     note(case.record, &key, 1);
     let host = key.head.host.name();

@@ -8,7 +8,6 @@ use crate::{
     session::{
         case::Case,
         explain::{AnswerTold, KeyTold, Told, Verdict},
-        head,
     },
 };
 
@@ -67,8 +66,7 @@ fn of_request(
 
 fn of_no_request(error: &Error, received: usize) -> Told {
     match error {
-        Error::Incomplete(_) if received >= MAX_FRAME => Told::silently(head::too_large(MAX_FRAME)),
-        Error::Incomplete(more) => Told::new(Verdict::Incomplete(*more)),
+        Error::Incomplete(more) => Told::unfinished(*more, received, MAX_FRAME),
         Error::Invalid(invalid) => match last_words(invalid) {
             (Some(notice), refusal) => Told::new(Verdict::Refused(refusal, told(&notice))),
             (None, refusal) => Told::silently(refusal),
