@@ -25,6 +25,8 @@ pub struct Request {
     pub transport: String,
     /// The port that it came from.
     pub port: u16,
+    /// The connection that it came by: two of them may have come from the same port, one after the other.
+    pub connection: u32,
     pub method: String,
     /// The users of From and To.
     pub from: String,
@@ -127,6 +129,7 @@ impl Request {
         Some(Self {
             transport: words.next()?,
             port: words.next()?.parse().ok()?,
+            connection: words.next()?.parse().ok()?,
             method: words.next()?,
             from: words.next()?,
             to: words.next()?,
