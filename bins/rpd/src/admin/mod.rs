@@ -1,5 +1,6 @@
-//! The administration of a running proxy: a small HTTP service on a Unix socket. Whoever may open the socket may
-//! administer; the log and the record of changes name the user.
+//! The administration of a running proxy: a small HTTP service on a Unix socket, and over TCP if that is configured.
+//! Whoever may open the socket may administer; over TCP it takes a token or a certificate. The log and the record of
+//! changes name who it was.
 //!
 //! It has a thread and a runtime of its own, so that no connection ever waits for it. One file a subject.
 
