@@ -11,7 +11,7 @@ use super::{
     check::Check,
     value::{Size, Spanned, text},
 };
-use crate::limits::open_files_limit;
+use crate::open_files;
 
 /// `[limits]`: caps and time-outs. Every time-out has the name that the log gives it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -124,7 +124,7 @@ impl Check<'_> {
     /// A connection takes two open files: the client's and the target's.
     pub(super) fn capacity(&mut self, limits: &Limits) {
         let Some(wanted) = &limits.max_connections else { return };
-        let files = open_files_limit();
+        let files = open_files::most();
         let most = files.saturating_sub(FILES_ASIDE) / 2;
         if u64::from(*wanted.get_ref()) > most {
             let message = format!(

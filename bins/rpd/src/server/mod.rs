@@ -24,10 +24,10 @@ use crate::{
     config::{Config, Limits, Listener, Runtime},
     guard::Gate,
     housekeeping::Housekeeping,
-    limits,
     listeners::{Inherited, ListenError, Listeners},
     lock::lock,
     metrics::Metrics,
+    open_files,
     recent::Recent,
     refused::Refused,
     reload::Change,
@@ -309,7 +309,7 @@ impl Control {
 /// Unless it is configured: 40 % of the open files, of which every connection takes two; at most 50,000.
 fn capacity(limits: &Limits) -> u32 {
     let default = || {
-        let files = limits::raise_open_files();
+        let files = open_files::raise();
         u32::try_from(files * 2 / 5).unwrap_or(u32::MAX).clamp(16, 50_000)
     };
     limits.max_connections.as_ref().map_or_else(default, |most| *most.get_ref())
