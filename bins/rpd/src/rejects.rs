@@ -13,10 +13,11 @@ use crate::{lock::lock, outcome::Reason};
 
 /// What was refused lately, and not told.
 #[derive(Debug, Default)]
-pub struct Rejects(Mutex<Recent>);
+pub struct Rejects(Mutex<Lines>);
 
+/// The lines of the log about refusals, as far as they matter to the next ones.
 #[derive(Debug, Default)]
-struct Recent {
+struct Lines {
     of: HashMap<(Key, Reason), Told>,
     /// Refusals beyond [`MOST`] sources and reasons.
     others: u64,
@@ -33,8 +34,8 @@ struct Told {
 impl Rejects {
     /// Whether this refusal has a line: then, how many before it had none.
     pub fn note(&self, source: Key, reason: Reason, now: Instant) -> Option<u64> {
-        let mut recent = lock(&self.0);
-        if let Some(told) = recent.of.get_mut(&(source, reason)) {
+        let mut lines = lock(&self.0);
+        if let Some(told) = lines.of.get_mut(&(source, reason)) {
             if told.full_at.saturating_duration_since(now) > APART * (AT_ONCE - 1) {
                 told.more += 1;
                 return None;
@@ -42,27 +43,27 @@ impl Rejects {
             told.full_at = told.full_at.max(now) + APART;
             return Some(std::mem::take(&mut told.more));
         }
-        if recent.of.len() >= MOST {
-            recent.of.retain(|_, told| told.more > 0 || told.full_at > now);
+        if lines.of.len() >= MOST {
+            lines.of.retain(|_, told| told.more > 0 || told.full_at > now);
         }
-        if recent.of.len() >= MOST {
-            recent.others += 1;
+        if lines.of.len() >= MOST {
+            lines.others += 1;
             return None;
         }
-        recent.of.insert((source, reason), Told { full_at: now + APART, more: 0 });
+        lines.of.insert((source, reason), Told { full_at: now + APART, more: 0 });
         Some(0)
     }
 
     /// All that had no line so far; and how many more there were.
     pub fn flush(&self, now: Instant) -> (Vec<(Key, Reason, u64)>, u64) {
-        let mut recent = lock(&self.0);
+        let mut lines = lock(&self.0);
         let untold = |((key, reason), told): (&(Key, Reason), &mut Told)| {
             let more = std::mem::take(&mut told.more);
             (more > 0).then_some((*key, *reason, more))
         };
-        let untold = recent.of.iter_mut().filter_map(untold).collect();
-        recent.of.retain(|_, told| told.full_at > now);
-        (untold, std::mem::take(&mut recent.others))
+        let untold = lines.of.iter_mut().filter_map(untold).collect();
+        lines.of.retain(|_, told| told.full_at > now);
+        (untold, std::mem::take(&mut lines.others))
     }
 }
 
