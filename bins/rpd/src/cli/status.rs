@@ -10,6 +10,7 @@ use super::{
     client::{Failure, Which},
     words::{columns, duration, failed, rows, text},
 };
+use crate::tls::DAYS_OF_WARNING;
 
 /// Print how a running proxy does, and what is wrong with it. Exits with 0 while it takes connections.
 ///
@@ -149,7 +150,9 @@ fn ends(certificate: &Value, whose: &str, now: i64) -> Option<String> {
     let left = u64::try_from(end - now).ok();
     match left {
         None => Some(format!("{whose} ended on {}", text(&certificate["not-after"]))),
-        Some(left) if left < SOON => Some(format!("{whose} ends in {}", duration(left))),
+        Some(left) if left / DAY <= DAYS_OF_WARNING.unsigned_abs() => {
+            Some(format!("{whose} ends in {}", duration(left)))
+        }
         Some(_) => None,
     }
 }
@@ -162,8 +165,8 @@ fn now() -> i64 {
     OffsetDateTime::from(SystemTime::now()).unix_timestamp()
 }
 
-/// Three weeks, as for warnings about the configuration.
-const SOON: u64 = 21 * 86_400;
+/// In seconds.
+const DAY: u64 = 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -214,7 +217,8 @@ mod tests {
             "last-error": { "time": "2026-11-21T02:00:00Z", "text": "connection refused" } }]);
         let certificates = json!({
             "ours": [{ "path": "a.pem", "not-after": "2026-11-25T02:00:00Z" },
-                     { "path": "b.pem", "not-after": "2027-11-25T02:00:00Z" }],
+                     { "path": "b.pem", "not-after": "2026-12-13T01:00:00Z" },
+                     { "path": "c.pem", "not-after": "2026-12-13T02:00:00Z" }],
             "targets": [{ "host": "hq", "not-after": "2026-11-20T02:00:00Z" }],
         });
         assert_eq!(
@@ -226,6 +230,7 @@ mod tests {
                 "there are as many connections as limits.max-connections allows: others wait",
                 "hq is down: connection refused (2026-11-21T02:00:00Z)",
                 "our certificate a.pem ends in 4d 0h",
+                "our certificate b.pem ends in 21d 23h",
                 "the certificate of hq ended on 2026-11-20T02:00:00Z",
             ]
         );

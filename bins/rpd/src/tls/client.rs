@@ -13,7 +13,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 use x509_parser::{certificate::X509Certificate, der_parser::asn1_rs::FromDer};
 
-use super::certificate::checkable_key;
+use super::trust::checkable_key;
 
 /// Takes every certificate whose key the client holds, as far as that can be checked.
 #[derive(Debug)]

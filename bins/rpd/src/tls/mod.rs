@@ -7,6 +7,7 @@
 mod certificate;
 mod client;
 mod target;
+mod trust;
 
 use std::{collections::HashMap, io, path::PathBuf, sync::Arc};
 
@@ -24,11 +25,12 @@ use rustls::{
 };
 
 pub use certificate::{
-    About, TrustList, Validity, addresses, client_name, common_name, covers, fingerprint, is_self_issued,
+    About, DAYS_OF_WARNING, Validity, addresses, common_name, covers, fingerprint, is_self_issued,
     names as certificate_names, open_file_warning, parse_certificates, read_certificates, read_key,
     slow_key_warning, subject,
 };
 pub use target::accept_any;
+pub use trust::{TrustList, client_name};
 
 use crate::{
     config::{Config, Host, TlsVersion},
