@@ -1,9 +1,9 @@
-//! Requests, by the host that they were for, and whether its target can be reached.
+//! Requests, by the host that they were for, and connections to its targets.
 
 use std::{sync::OnceLock, time::Duration};
 
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
 
@@ -27,7 +27,6 @@ pub(super) enum Outcome {
 pub(super) struct Hosts {
     requests: Family<Vec<(&'static str, String)>, Counter>,
     connects: Family<Vec<(&'static str, String)>, Counter>,
-    up: Family<Vec<(&'static str, String)>, Gauge>,
     retries: Family<Vec<(&'static str, String)>, Counter>,
     took: Family<Vec<(&'static str, String)>, Histogram>,
 }
@@ -46,22 +45,19 @@ pub(super) struct Host {
 struct Target {
     reached: Counter,
     unreachable: Counter,
-    up: Gauge,
     retries: Counter,
     took: Histogram,
 }
 
 impl Hosts {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let (requests, connects) = (Family::default(), Family::default());
-        let (up, retries) = (Family::default(), Family::default());
+        let (requests, connects, retries) = (Family::default(), Family::default(), Family::default());
         let took = Family::new_with_constructor(took as fn() -> Histogram);
         registry.register("requests", "Requests, and connections that are one", requests.clone());
         registry.register("target_connects", "Connections to targets", connects.clone());
-        registry.register("target_up", "Whether the last connection to a target succeeded", up.clone());
         registry.register("http_retries", "Requests sent once more on a new connection", retries.clone());
         registry.register("target_connect_seconds", "Until a target took a connection", took.clone());
-        Self { requests, connects, up, retries, took }
+        Self { requests, connects, retries, took }
     }
 
     /// The counters of a host, whose name is empty if there was none.
@@ -74,7 +70,6 @@ impl Hosts {
         let target = || Target {
             reached: connects("reached"),
             unreachable: connects("unreachable"),
-            up: self.up.get_or_create_owned(&labels()),
             retries: self.retries.get_or_create_owned(&labels()),
             took: self.took.get_or_create_owned(&labels()),
         };
@@ -104,14 +99,12 @@ impl Host {
     pub(super) fn reached(&self, after: Duration) {
         let Some(target) = &self.target else { return };
         target.reached.inc();
-        target.up.set(1);
         target.took.observe(after.as_secs_f64());
     }
 
     pub(super) fn unreachable(&self) {
         if let Some(target) = &self.target {
             target.unreachable.inc();
-            target.up.set(0);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 use rp_guard::Filter;
@@ -48,7 +48,8 @@ impl Collector for Watched {
         self.process(&mut page)?;
         self.lists(&mut page)?;
         self.legs(&mut page)?;
-        self.certificates(&mut page)
+        self.certificates(&mut page)?;
+        self.targets(&mut page)
     }
 }
 
@@ -114,15 +115,25 @@ impl Watched {
                 ends.entry([("certificate", name)]).or_insert(validity.ends as f64);
             }
         }
-        page.gauges("certificate_not_after_timestamp_seconds", "When our certificates end", ends)?;
-        let shown = state.config.hosts.iter().filter_map(|host| {
-            let (_, der) = state.sightings.of(host.label()).certificate.clone()?;
-            Some(([("host", host.label().to_owned())], Validity::of(&der)?.ends as f64))
-        });
+        page.gauges("certificate_not_after_timestamp_seconds", "When our certificates end", ends)
+    }
+
+    /// What clients that came have found out about them.
+    fn targets(&self, page: &mut Page<'_>) -> fmt::Result {
+        let state = self.live.now();
+        // Rows that share their first name also share what was seen.
+        let (mut up, mut ends) = (BTreeMap::new(), BTreeMap::new());
+        for host in &state.config.hosts {
+            let (sighting, label) = (state.sightings.of(host.label()), [("host", host.label().to_owned())]);
+            up.extend(sighting.up.map(|up| (label.clone(), i64::from(up))));
+            let shown = sighting.certificate.as_ref().and_then(|(_, der)| Validity::of(der));
+            ends.extend(shown.map(|validity| (label, validity.ends as f64)));
+        }
+        page.gauges("target_up", "Whether the last connection to a target succeeded", up)?;
         page.gauges(
             "target_certificate_not_after_timestamp_seconds",
             "When the certificate ends that a target has shown last",
-            shown.collect::<BTreeMap<_, _>>(),
+            ends,
         )
     }
 }
@@ -140,11 +151,11 @@ impl Page<'_> {
         ConstCounter::new(value).encode(encoder)
     }
 
-    fn gauges<L: prometheus_client::encoding::EncodeLabelSet>(
+    fn gauges<L: EncodeLabelSet, N: EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
-        values: impl IntoIterator<Item = (L, f64)>,
+        values: impl IntoIterator<Item = (L, N)>,
     ) -> fmt::Result {
         let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (labels, value) in values {
