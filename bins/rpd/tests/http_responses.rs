@@ -11,8 +11,11 @@ use std::{
     thread,
 };
 
+use socket2::{Domain, Socket, Type};
+
 use common::{
     PATIENCE, Proxy,
+    guarded::wait_until,
     web::{CLOSE, OK, ask, connect, next_request, read_until, service},
 };
 
@@ -282,4 +285,39 @@ fn a_head_that_dribbles_and_a_body_that_stands_still_are_given_up() {
     let got = ask(&proxy_, &get("1.1", ""));
     assert!(got.ends_with("\r\n\r\n12345"), "{got}");
     others_are_served(&proxy_);
+}
+
+/// Some send an empty line behind a body (RFC 9112 2.2). Closing over it unread would be a reset, which takes from the
+/// client what has not reached him.
+#[test]
+fn the_last_answer_arrives_though_the_client_has_sent_more_than_its_request() {
+    const LARGE: usize = 256 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let ((told, asked), (go_on, more_is_sent)) = (channel(), channel::<()>());
+    let serving = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the proxy connects");
+        let _ = told.send(next_request(&mut stream, &mut Vec::new()));
+        more_is_sent.recv().expect("the test goes on");
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), &[b'x'; LARGE]].concat()).expect("the proxy reads");
+        let _ = stream.read(&mut [0]);
+    });
+    let proxy = proxy(port, "");
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    // So that most of the answer waits at the proxy's side.
+    client.set_recv_buffer_size(4096).expect("a size");
+    client.connect(&proxy.address("http").into()).expect("the proxy listens");
+    let mut client = TcpStream::from(client);
+    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let request = format!("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n{CLOSE}abc");
+    client.write_all(request.as_bytes()).expect("the proxy reads");
+    asked.recv_timeout(PATIENCE).expect("the target is asked").expect("a request");
+    client.write_all(b"\r\n").expect("the proxy reads");
+    go_on.send(()).expect("the target waits");
+    wait_until("the proxy's end of the connection", || proxy.gate().registry.is_empty());
+    let (got, reset) = read_to_the_end(&mut client);
+    assert!(!reset && got.len() > LARGE, "{} octets, reset: {reset}", got.len());
+    drop(proxy);
+    serving.join().expect("the target");
 }

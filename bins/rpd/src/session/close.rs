@@ -31,8 +31,12 @@ pub(super) async fn with_answer(mut stream: Stream, answer: &[u8]) {
     let _ = timeout(LINGER, words).await;
 }
 
-/// Closes behind all that was sent, towards a peer that sends nothing more.
+/// Closes behind all that was sent, towards a peer that has said that it sends nothing more. Should it have done so all the
+/// same, an empty line behind a body or its end of TLS, then as carefully as [`with_answer`].
 pub(super) async fn at_once(mut stream: Stream) {
+    if !stream.is_quiet() {
+        return with_answer(stream, &[]).await;
+    }
     if stream.transport() == Transport::Tls {
         // What it does not take at once of our close_notify is its loss.
         let _ = timeout(LINGER, stream.shutdown()).await;
