@@ -79,6 +79,21 @@ fn a_first_message_that_is_not_whole_in_time_is_closed_however_it_dribbles() {
     }
 }
 
+/// A reset would take the answer from a client that still sends.
+#[test]
+fn a_slow_client_is_told_so_and_may_go_on_sending_meanwhile() {
+    let proxy = proxy("first-message = \"200ms\"");
+    let mut stream = connect(&proxy, "http");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: ").expect("the proxy reads");
+    let answer = common::web::read_until(&mut stream, "Request Timeout\n");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    for _ in 0..3 {
+        stream.write_all(b"x").expect("the proxy reads");
+    }
+    let end = stream.read_to_end(&mut Vec::new());
+    assert!(end.is_ok(), "{end:?}");
+}
+
 #[test]
 fn a_head_over_its_limit_is_refused_when_it_gets_there() {
     let proxy = proxy("sip-head = \"1KiB\"");

@@ -11,6 +11,11 @@ use crate::{scratch, stream::Stream};
 ///
 /// Closing at once with unread input would send a reset, which can destroy the answer on its way.
 pub(super) async fn with_answer(mut stream: Stream, answer: &[u8]) {
+    say_last(&mut stream, answer).await;
+}
+
+/// The same, but for the closing.
+pub(super) async fn say_last(stream: &mut Stream, answer: &[u8]) {
     let words = async {
         if !answer.is_empty() && stream.write_all(answer).await.is_err() {
             return;
@@ -20,7 +25,7 @@ pub(super) async fn with_answer(mut stream: Stream, answer: &[u8]) {
         }
         let mut dropped = 0;
         while dropped < DROPPED_AT_MOST {
-            let read = poll_fn(|cx| scratch::poll_read_with(&mut stream, cx, |_, octets| octets.len())).await;
+            let read = poll_fn(|cx| scratch::poll_read_with(stream, cx, |_, octets| octets.len())).await;
             match read {
                 Ok(0) | Err(_) => return,
                 Ok(more) => dropped += more,

@@ -139,7 +139,7 @@ pub(super) fn last_words(octets: &[u8], invalid: &Invalid) -> (Vec<u8>, Refusal)
 pub(super) async fn too_late(head: &mut Head) {
     let client = forward::Client { version: Version::Http11, close: true };
     // The client is slow, not deaf.
-    let _ = send(head, &write(408, &[], false, client)).await;
+    close::say_last(&mut head.stream, &write(408, &[], false, client)).await;
 }
 
 async fn send(head: &mut Head, answer: &[u8]) -> io::Result<()> {
