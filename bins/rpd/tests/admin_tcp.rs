@@ -5,17 +5,18 @@ mod common;
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     sync::Arc,
 };
 
 use common::{
-    Proxy, certificates, client_certificate,
+    PATIENCE, Proxy, certificates, client_certificate,
     remote::{ask, bearer, connect, token_row},
     self_signed,
 };
 use rpd::tls;
 use rustls::{ClientConnection, StreamOwned, sign::CertifiedKey};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 const ROLES: [&str; 3] = ["read", "operate", "admin"];
@@ -132,6 +133,20 @@ fn who_shows_wrong_tokens_has_to_wait() {
     assert_eq!(status, 429, "nobody learns in between whether a token is right");
     assert!(said.contains("too many wrong tokens from this address; try again in "), "{said}");
     assert_eq!(stage.status("GET /", ""), 200);
+}
+
+/// Nobody has shown a token yet, and each may stay for a minute.
+#[test]
+fn a_stranger_who_takes_all_places_keeps_nobody_else_out() {
+    let stage = Stage::start("");
+    let idle: Vec<TcpStream> = (0..100).map(|_| stage.connect()).collect();
+    let elsewhere = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    elsewhere.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).expect("an address of this machine");
+    elsewhere.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    elsewhere.connect(&stage.proxy.admin_address().into()).expect("the proxy listens");
+    let (status, _, said) = ask(TcpStream::from(elsewhere), "GET /api/v1/lists", &bearer("read"), "");
+    assert_eq!(status, 200, "{said}");
+    drop(idle);
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Attempts {
 }
 
 /// Whoever has one IPv6 address has the 2⁶⁴ beside it.
-fn key(source: IpAddr) -> IpAddr {
+pub(super) fn key(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

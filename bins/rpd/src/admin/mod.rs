@@ -12,6 +12,7 @@ mod connections;
 mod events;
 mod explain;
 mod exposed;
+mod guests;
 mod hosts;
 mod lists;
 mod log;
@@ -22,6 +23,7 @@ mod requests;
 mod role;
 mod same_origin;
 mod status;
+mod taker;
 
 use std::{
     fs,

@@ -25,13 +25,12 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use super::{Desk, Peer, answer::No};
+use super::{Desk, Peer, answer::No, guests::Guests, taker::Taker};
 use crate::{
     config::{Access, Role, Token},
     tls,
@@ -58,19 +57,20 @@ impl Door {
     /// Answers as long as the runtime runs.
     pub(super) async fn serve(self, routes: Router, desk: Arc<Desk>) {
         let Ok(listener) = TcpListener::from_std(self.listener) else { return };
-        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let guests = Guests::new();
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let Some(place) = guests.place().await else { return };
             let Ok((stream, from)) = listener.accept().await else {
                 sleep(PAUSE).await;
                 continue;
             };
+            let Some(guest) = guests.seat(from.ip(), place) else { continue };
             let (routes, desk) = (routes.clone(), desk.clone());
             tokio::spawn(async move {
                 if let Err(error) = answer(stream, from.ip(), self.over_tls, routes, &desk).await {
                     debug!(%from, %error, "administration");
                 }
-                drop(place);
+                drop(guest);
             });
         }
     }
@@ -108,6 +108,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = TowerToHyperService::new(routes.layer(Extension(caller)));
+    let stream = Taker::new(stream, TAKING);
     let mut connection = http1::Builder::new();
     connection.timer(TokioTimer::new()).header_read_timeout(HEAD);
     connection.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
@@ -167,16 +168,31 @@ fn owner<'a>(tokens: &'a [Token], given: &[u8]) -> Option<&'a Token> {
     tokens.iter().find(|token| verify_slices_are_equal(hash.as_ref(), &token.sha256.0).is_ok())
 }
 
-const AT_ONCE: usize = 64;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// For the head of a request, and for the pause before it.
 const HEAD: Duration = Duration::from_secs(60);
+/// For whoever does not take what he has asked for.
+const TAKING: Duration = Duration::from_secs(30);
 /// After a failure to accept: out of files, most likely.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
+
+    /// Hours pass in no time.
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_no_answer_does_not_keep_his_place() {
+        let routes = Router::new().route("/", get(async || "x".repeat(100_000)));
+        let (near, mut far) = tokio::io::duplex(1024);
+        far.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("room");
+        let caller = Caller { address: [192, 0, 2, 1].into(), shown: Vec::new() };
+        let ended = timeout(Duration::from_secs(3600), converse(near, routes, caller)).await;
+        assert!(ended.is_ok_and(|ended| ended.is_err()));
+    }
 
     #[test]
     fn a_token_stands_behind_its_scheme() {
