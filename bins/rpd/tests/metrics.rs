@@ -238,6 +238,18 @@ fn a_reload_that_fails_is_seen_until_one_succeeds() {
 }
 
 #[test]
+fn a_target_that_nobody_was_let_through_to_is_neither_up_nor_down() {
+    let guarded = Guarded::start("[admin]\nsocket = \"admin.sock\"\n");
+    let mut browser = guarded.connect("http", PHONE);
+    browser.write_all(&get("web.example.com", "/elsewhere", "")).expect("the proxy reads");
+    read_to_end(&mut browser);
+    let refused =
+        "rpd_requests_total{protocol=\"http\",host=\"web.example.com\",outcome=\"url-not-allowed\"} 1";
+    wait_until(refused, || ask(&guarded, "/metrics").contains(refused));
+    assert!(!ask(&guarded, "/metrics").contains("rpd_target_up{host=\"web.example.com\"}"));
+}
+
+#[test]
 fn who_drains_is_not_healthy() {
     let port = Port::reserve();
     let guarded = Guarded::start(&format!(
