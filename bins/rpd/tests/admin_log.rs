@@ -2,12 +2,9 @@
 
 mod common;
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
+use std::io::{Read, Write};
 
-use common::{PATIENCE, Process, admin::Admin, write};
+use common::{Process, admin::Admin, connect, write};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -24,8 +21,7 @@ fn start(log: &str) -> (Process, Admin, TempDir) {
 }
 
 fn ask(address: std::net::SocketAddr, host: &str, times: usize) -> usize {
-    let mut client = TcpStream::connect(address).expect("the proxy listens");
-    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut client = connect(address);
     let mut answers = 0;
     for number in 1..=times {
         let last = if number == times { "Connection: close\r\n" } else { "" };

@@ -10,8 +10,8 @@ use std::{
 };
 
 use common::{
-    PATIENCE, Proxy, certificates, client_certificate,
-    remote::{ask, bearer, connect, token_row},
+    PATIENCE, Proxy, certificates, client_certificate, connect,
+    remote::{ask, bearer, token_row},
     self_signed,
 };
 use rpd::tls;

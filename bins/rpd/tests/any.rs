@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{
-    Log, client_certificate,
+    Connection, Log, client_certificate,
     guarded::{Guarded, bind, get, read, read_to_end, rrq, tls},
     sip,
 };
@@ -45,17 +45,14 @@ fn messages_of_all() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-trait Both: Read + Write {}
-impl<T: Read + Write> Both for T {}
-
-fn connect(guarded: &Guarded, over_tls: bool, source: &str) -> Box<dyn Both> {
+fn connect(guarded: &Guarded, over_tls: bool, source: &str) -> Box<dyn Connection> {
     let socket = guarded.connect("any", source);
     socket.set_nodelay(true).expect("an option");
     if over_tls { Box::new(tls(socket, "example.com")) } else { Box::new(socket) }
 }
 
 /// What comes back, but for the time of day.
-fn answer(stream: &mut dyn Both) -> String {
+fn answer(stream: &mut dyn Connection) -> String {
     let mut octets = vec![0; 65536];
     let n = stream.read(&mut octets).unwrap_or(0);
     let text = octets[..n].escape_ascii().to_string();

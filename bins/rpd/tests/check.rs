@@ -4,11 +4,8 @@ mod common;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use common::{Finished, certificates, run, write};
-use rpd::{
-    cli::demo::stand_in::StandIn,
-    protocol::{Kind, Protocol},
-};
+use common::{Finished, certificates, run, stand_in, write};
+use rpd::protocol::{Kind, Protocol};
 use simple_dns::{
     CLASS, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE,
     rdata::{A, RData},
@@ -46,8 +43,7 @@ fn a_target_without_an_address_is_told_unless_offline() {
 #[test]
 fn connect_reaches_every_target_on_every_port_or_says_why_not() {
     let folder = certificates();
-    let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
-    let stand_in = StandIn::start("hq", &certificate, &key).expect("a stand-in");
+    let stand_in = stand_in("hq", &folder);
     let port = |protocol, transport| stand_in.ports.of(Kind { protocol, transport });
     use rp_route::leg::Transport::{Tcp, Tls};
     let (tcp, tls) = (port(Protocol::Http, Tcp), port(Protocol::Http, Tls));

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use common::{PATIENCE, Process};
+use common::{Process, connect};
 use rustix::process::Signal;
 
 /// It never touches the machine's own state.
@@ -84,8 +84,7 @@ fn a_refused_request_is_one_line_that_says_what_to_do() {
     let sip = proxy.address("sip");
     let http = proxy.address("http");
     let ask = |address: SocketAddr, request: &str| {
-        let mut stream = TcpStream::connect(address).expect("rpd listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut stream = connect(address);
         stream.write_all(request.as_bytes()).expect("rpd reads");
         let _ = stream.read_to_end(&mut Vec::new());
     };

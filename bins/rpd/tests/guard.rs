@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::{
-    PATIENCE, Process, Proxy,
+    Process, Proxy, connect,
     guarded::{Guarded, bind, get, read, read_to_end, rrq, wait_until},
     sip,
 };
@@ -113,8 +113,7 @@ fn whoever_is_shut_out_is_closed_when_accepted_before_tls_and_the_log_says_why()
             "{line}"
         );
     }
-    let mut client = TcpStream::connect(ldaps).expect("the system accepts");
-    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut client = connect(ldaps);
     // No ClientHello is needed for the end to come.
     assert_eq!(read_to_end(&mut client), b"");
 }
@@ -382,8 +381,7 @@ fn a_proxy_without_a_state_directory_guards_all_the_same() {
     let text = "[guard]\nthreshold = 1\n[listen]\nldap = \"127.0.0.1:0\"\n";
     let proxy = Proxy::start(Path::new("."), text);
     let ask = || {
-        let mut client = TcpStream::connect(proxy.address("ldap")).expect("the system accepts");
-        client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut client = proxy.connect("ldap");
         let _ = client.write_all(&messages::simple_bind_request(1, "x.example\\u", "x"));
         !read(&mut client).is_empty()
     };

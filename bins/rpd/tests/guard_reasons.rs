@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::{
-    PATIENCE, Proxy,
+    Proxy,
     guarded::{Guarded, bind, counted, get, read, read_to_end, rrq, tls, wait_until},
     sip,
 };
@@ -213,8 +213,7 @@ fn who_waits_for_a_handshake_of_others_is_not_counted() {
     let proxy = Proxy::start(folder.path(), text);
     let gate = proxy.gate();
     let [mut hog, mut phone] = ["203.0.113.1", "203.0.113.2"].map(|source| {
-        let mut client = TcpStream::connect(proxy.address("ldaps")).expect("the proxy listens");
-        client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut client = proxy.connect("ldaps");
         client
             .write_all(format!("PROXY TCP4 {source} 198.51.100.1 40000 636\r\n").as_bytes())
             .expect("it reads");
@@ -240,13 +239,12 @@ fn a_guess_counts_although_its_answer_is_not_read_to_the_end() {
     );
     let proxy = Proxy::start(std::path::Path::new("."), &text);
     let gate = proxy.gate();
-    let mut client = TcpStream::connect(proxy.address("http")).expect("the proxy listens");
+    let mut client = proxy.connect("http");
     client.write_all(&get("example.com", "/", &digest())).expect("the proxy reads");
     let mut service = listener.accept().expect("a connection").0;
     assert!(!read(&mut service).is_empty());
     let head = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"a\", nonce=\"b\"\r\nContent-Length: 100000000\r\n\r\n";
     service.write_all(head.as_bytes()).expect("the proxy reads");
-    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     client.read_exact(&mut [0; 12]).expect("a status");
     drop(client);
     while service.write_all(&[b' '; 4096]).is_ok() {}
@@ -267,8 +265,7 @@ fn in_front_of(target: SocketAddr, lines: &str) -> Proxy {
 
 /// Binds from `source`, and waits for the answer of the proxy, or for the connection of the target.
 fn ask(proxy: &Proxy, source: &str, target: Option<&TcpListener>) -> Option<TcpStream> {
-    let mut client = TcpStream::connect(proxy.address("ldap")).expect("the proxy listens");
-    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut client = proxy.connect("ldap");
     let header = format!("PROXY TCP4 {source} 198.51.100.1 40000 389\r\n");
     client.write_all(&[header.as_bytes(), &bind("example.com\\u")].concat()).expect("the proxy reads");
     let reached = target.map(|target| target.accept().expect("a connection").0);

@@ -5,7 +5,7 @@ mod common;
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::Path,
     sync::{
         Arc,
@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use common::{PATIENCE, Proxy, certificates};
+use common::{Connection, Proxy, certificates, connect};
 use rcgen::DnType;
 use rp_h323::{
     Answer, AnswerKind, Error, Key, Kind, RegistrationRejectReason, ReleaseCompleteReason, extract,
@@ -204,12 +204,9 @@ h323 = {{ tcp = {tcp} }}
     Proxy::start(folder, &text)
 }
 
-trait Both: Read + Write {}
-impl<T: Read + Write> Both for T {}
-
 /// A phone: messages out, answers in.
 struct Phone {
-    stream: Box<dyn Both>,
+    stream: Box<dyn Connection>,
     received: Vec<u8>,
 }
 
@@ -219,8 +216,7 @@ impl Phone {
     }
 
     fn at(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).expect("the proxy listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let socket = connect(address);
         Self { stream: Box::new(socket), received: Vec::new() }
     }
 
@@ -231,8 +227,7 @@ impl Phone {
 
     /// A TLS session that begins anew, or goes on with what `config` knows of an earlier one.
     fn session(proxy: &Proxy, config: &Arc<ClientConfig>, kind: HandshakeKind) -> Self {
-        let mut socket = TcpStream::connect(proxy.address("h323s")).expect("the proxy listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut socket = proxy.connect("h323s");
         let name = "example.com".try_into().expect("a name");
         let mut connection = ClientConnection::new(config.clone(), name).expect("a client");
         while connection.is_handshaking() {

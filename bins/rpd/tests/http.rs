@@ -12,7 +12,7 @@ use std::{
 
 use common::{
     PATIENCE, Proxy,
-    web::{CLOSE, OK, ask, connect, read_until, service},
+    web::{CLOSE, OK, ask, read_until, service},
 };
 
 /// `a.example` and `b.example` at these ports.
@@ -133,7 +133,7 @@ fn a_client_that_waits_for_100_gets_it_from_the_service() {
         let _ = client.read(&mut [0]);
     });
     let proxy = proxy(front, front, "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     stream
         .write_all(b"PUT /x HTTP/1.1\r\nHost: a.example\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         .expect("the proxy reads");
@@ -169,7 +169,7 @@ fn a_websocket_becomes_a_tunnel_and_anything_else_stays_http() {
         (head, said)
     });
     let proxy = proxy(port, port, "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     stream
         .write_all(b"GET /ws HTTP/1.1\r\nHost: a.example\r\nUpgrade: foo, websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: k\r\n\r\nfrom the client")
         .expect("the proxy reads");
@@ -238,7 +238,7 @@ fn octets_behind_an_answer_are_not_the_next_answer() {
         vec![Some("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nclean")],
     ]);
     let proxy = proxy(port, port, "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     stream.write_all(b"GET /1 HTTP/1.1\r\nHost: a.example\r\n\r\n").expect("the proxy reads");
     read_until(&mut stream, "ok");
     stream.write_all(b"GET /2 HTTP/1.1\r\nHost: a.example\r\n\r\n").expect("the proxy reads");
@@ -249,7 +249,7 @@ fn octets_behind_an_answer_are_not_the_next_answer() {
 fn a_kept_leg_that_was_closed_meanwhile_is_replaced_without_the_client_noticing() {
     let (port, requests) = service(vec![vec![Some(OK)], vec![Some(OK)], vec![Some(OK)]]);
     let proxy = proxy(port, port, "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     for path in ["/1", "/2", "/3"] {
         stream
             .write_all(format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n").as_bytes())

@@ -7,7 +7,7 @@ use std::{io::Write, path::Path, sync::mpsc::Receiver};
 
 use common::{
     PATIENCE, Proxy,
-    web::{Answers, CLOSE, OK, ask, connect, read_until, service},
+    web::{Answers, CLOSE, OK, ask, read_until, service},
 };
 
 /// A service that answers each of its connections once.
@@ -126,7 +126,7 @@ fn a_body_that_is_too_large_is_refused_however_it_comes() {
 fn a_refused_body_does_not_become_a_request() {
     let (port, requests) = many(OK);
     let proxy = proxy("", &format!("tcp = {port}, urls = [\"/a\"]"));
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     let inner = "GET /a/smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n";
     let post = format!("POST /no HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n\r\n", inner.len());
     stream.write_all(post.as_bytes()).expect("the proxy reads");

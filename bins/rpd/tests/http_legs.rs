@@ -10,8 +10,8 @@ use std::{
 };
 
 use common::{
-    PATIENCE, Proxy,
-    web::{Answers, CLOSE, OK, ask, connect, next_request, read_until, service},
+    Proxy, patient,
+    web::{Answers, CLOSE, OK, ask, next_request, read_until, service},
 };
 
 fn proxy(port: u16, http: &str, limits: &str) -> Proxy {
@@ -86,8 +86,7 @@ fn a_leg_does_not_wait_for_ever() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let serving = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("the proxy connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut stream = patient(listener.accept().expect("the proxy connects").0);
         read_until(&mut stream, "\r\n\r\n");
         stream.write_all(OK.as_bytes()).expect("the proxy reads");
         stream.read(&mut [0]).expect("an end")
@@ -114,7 +113,7 @@ fn closed_over(method: &str, partly: &'static str) -> String {
         }
     });
     let proxy = proxy(port, "", "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     stream.write_all(get("/1").as_bytes()).expect("the proxy reads");
     read_until(&mut stream, "\r\n\r\nok");
     let request = format!("{method} /2 HTTP/1.1\r\nHost: a.example\r\n{CLOSE}");

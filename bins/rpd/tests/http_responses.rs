@@ -16,7 +16,8 @@ use socket2::{Domain, Socket, Type};
 use common::{
     PATIENCE, Proxy,
     guarded::wait_until,
-    web::{CLOSE, OK, ask, connect, next_request, read_until, service},
+    patient,
+    web::{CLOSE, OK, ask, next_request, read_until, service},
 };
 
 /// How a target ends.
@@ -36,8 +37,7 @@ fn target(answer: impl Into<Vec<u8>>, end: End) -> (u16, Receiver<String>) {
     let (told, requests) = channel();
     let answer = answer.into();
     thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("the proxy connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut stream = patient(listener.accept().expect("the proxy connects").0);
         let mut received = Vec::new();
         let _ = told.send(next_request(&mut stream, &mut received).unwrap_or_default());
         // The proxy may have seen enough before the end.
@@ -153,7 +153,7 @@ fn towards_http_1_0_only_a_reset_can_say_that_an_answer_broke_off() {
         let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n{broken}");
         let (port, _) = target(answer, end);
         let proxy = proxy(port, "");
-        let mut stream = connect(&proxy);
+        let mut stream = proxy.connect("http");
         stream.write_all(get("1.0", "").as_bytes()).expect("the proxy reads");
         let (got, reset) = read_to_the_end(&mut stream);
         assert!(reset, "{got}");
@@ -163,7 +163,7 @@ fn towards_http_1_0_only_a_reset_can_say_that_an_answer_broke_off() {
     let (port, _) =
         target("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n", End::Close);
     let proxy = proxy(port, "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     stream.write_all(get("1.0", "").as_bytes()).expect("the proxy reads");
     let (got, reset) = read_to_the_end(&mut stream);
     assert!(got.ends_with("\r\nConnection: close\r\n\r\n12345") && !reset, "{got}");
@@ -182,7 +182,7 @@ fn an_answer_until_close_that_the_target_resets_is_not_whole() {
         drop(stream);
     });
     let proxy = proxy(port, "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     stream.write_all(get("1.1", "").as_bytes()).expect("the proxy reads");
     read_until(&mut stream, "\r\n\r\n5\r\n12345\r\n");
     go.send(()).expect("the target waits");
@@ -260,7 +260,7 @@ fn an_answer_that_comes_before_the_request_is_whole_ends_both() {
         stream.read_to_end(&mut rest).map(|_| rest)
     });
     let proxy = proxy(port, "");
-    let mut stream = connect(&proxy);
+    let mut stream = proxy.connect("http");
     stream
         .write_all(b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 100\r\n\r\nhalf of it")
         .expect("the proxy reads");

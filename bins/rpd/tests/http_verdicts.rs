@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::{
-    PATIENCE, Process,
+    Process, connect,
     web::{Answers, CLOSE, service},
     write,
 };
@@ -28,8 +28,7 @@ fn start(answers: &[&'static str], http: &str, limits: &str) -> (Process, Socket
 }
 
 fn send(address: SocketAddr, request: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut stream = connect(address);
     stream.write_all(request.as_bytes()).expect("the proxy reads");
     stream
 }

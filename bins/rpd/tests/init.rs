@@ -4,7 +4,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Proxy, certificates, run};
+use common::{Proxy, certificates, run, stand_in};
 use rp_route::leg::Transport;
 use rpd::{
     cli::demo::stand_in::StandIn,
@@ -103,9 +103,7 @@ fn on_a_single_box_everything_gets_through() {
 /// PBX in every protocol, in clear and over TLS.
 fn serves(arguments: &[&str], protocols: &[Protocol]) {
     let folder = files();
-    let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
-    let stand_ins =
-        ["hq", "branch"].map(|name| StandIn::start(name, &certificate, &key).expect("a stand-in"));
+    let stand_ins = ["hq", "branch"].map(|name| stand_in(name, &folder));
     let text = init(&[arguments, &["--pbx", "hq=127.0.0.1", "--pbx", "branch=127.0.0.1"]].concat());
     let (listen, hosts) = text.split_at(text.find("[tls]").expect("a table"));
     let mut rows = hosts.split("\n[[host]]");

@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use common::{PATIENCE, Process, Proxy, certificates};
+use common::{Connection, PATIENCE, Process, Proxy, certificates, connect};
 use rp_ldap::{
     Error, Request, ResultCode, answer, extract,
     messages::{self, Filter, Scope},
@@ -106,18 +106,14 @@ fn proxy(a: u16, b: u16) -> Proxy {
     Proxy::start(Path::new("."), &configuration(a, b, ""))
 }
 
-trait Both: Read + Write {}
-impl<T: Read + Write> Both for T {}
-
 struct Client {
-    stream: Box<dyn Both>,
+    stream: Box<dyn Connection>,
     received: Vec<u8>,
 }
 
 impl Client {
     fn at(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).expect("the proxy listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let socket = connect(address);
         Self { stream: Box::new(socket), received: Vec::new() }
     }
 
@@ -289,8 +285,7 @@ fn start_tls_is_answered_by_the_proxy_and_then_there_is_tls() {
     let more =
         "[ldap]\nrequire-tls = true\n[[tls.certificate]]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n";
     let proxy = Proxy::start(folder.path(), &configuration(a, b, more));
-    let mut socket = TcpStream::connect(proxy.address("ldap")).expect("the proxy listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut socket = proxy.connect("ldap");
     let read = |socket: &mut TcpStream| {
         let mut octets = [0; 512];
         let n = socket.read(&mut octets).expect("an answer");
@@ -420,8 +415,7 @@ fn a_client_that_ends_its_side_gets_what_is_still_to_come_and_no_notice() {
     let proxy = proxy(a, b);
     let bind = messages::simple_bind_request(1, "a.example\\one", "x");
     for goodbye in [Vec::new(), messages::unbind_request(3)] {
-        let mut socket = TcpStream::connect(proxy.address("ldap")).expect("the proxy listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut socket = proxy.connect("ldap");
         socket
             .write_all(&[bind.clone(), search(2, "big"), goodbye.clone()].concat())
             .expect("the proxy reads");

@@ -23,12 +23,6 @@ fn proxy_to(port: u16, limits: &str) -> Proxy {
     Proxy::start(Path::new("."), &text)
 }
 
-fn connect(proxy: &Proxy, listener: &str) -> TcpStream {
-    let stream = TcpStream::connect(proxy.address(listener)).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
-}
-
 /// What comes until the proxy ends the connection.
 fn last_words(mut stream: TcpStream) -> Vec<u8> {
     let mut octets = Vec::new();
@@ -43,7 +37,7 @@ fn last_words(mut stream: TcpStream) -> Vec<u8> {
 fn a_client_that_sends_nothing_is_closed() {
     let proxy = proxy("first-byte = \"200ms\"");
     for listener in ["h323", "sip", "ldap", "http"] {
-        assert_eq!(last_words(connect(&proxy, listener)), b"", "{listener}");
+        assert_eq!(last_words(proxy.connect(listener)), b"", "{listener}");
     }
 }
 
@@ -57,7 +51,7 @@ fn a_first_message_that_is_not_whole_in_time_is_closed_however_it_dribbles() {
         ("ldap", b"\x30\x74\x02\x01\x01\x60\x6f\x02\x01\x03\x04\x64"),
         ("http", b"GET / HTTP/1.1\r\nHost: "),
     ] {
-        let mut stream = connect(&proxy, listener);
+        let mut stream = proxy.connect(listener);
         stream.write_all(begun).expect("the proxy reads");
         // One octet more whenever the proxy has not closed yet; the deadline does not move.
         stream.set_read_timeout(Some(std::time::Duration::from_millis(50))).expect("a time-out");
@@ -83,7 +77,7 @@ fn a_first_message_that_is_not_whole_in_time_is_closed_however_it_dribbles() {
 #[test]
 fn a_slow_client_is_told_so_and_may_go_on_sending_meanwhile() {
     let proxy = proxy("first-message = \"200ms\"");
-    let mut stream = connect(&proxy, "http");
+    let mut stream = proxy.connect("http");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: ").expect("the proxy reads");
     let answer = common::web::read_until(&mut stream, "Request Timeout\n");
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -97,12 +91,12 @@ fn a_slow_client_is_told_so_and_may_go_on_sending_meanwhile() {
 #[test]
 fn a_head_over_its_limit_is_refused_when_it_gets_there() {
     let proxy = proxy("sip-head = \"1KiB\"");
-    let mut stream = connect(&proxy, "sip");
+    let mut stream = proxy.connect("sip");
     let long = format!("REGISTER sip:example.com SIP/2.0\r\nX: {}", "x".repeat(2000));
     stream.write_all(long.as_bytes()).expect("the proxy reads");
     assert_eq!(last_words(stream), b"");
 
-    let mut stream = connect(&proxy, "http");
+    let mut stream = proxy.connect("http");
     let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(40_000));
     // The proxy may answer before all of it is sent.
     let _ = stream.write_all(long.as_bytes());
@@ -114,12 +108,12 @@ fn a_black_hole_behind_the_proxy_is_given_up_in_time() {
     // A backlog that is full answers no further connection.
     let (hole, _held) = black_hole();
     let proxy = proxy_to(hole.local_addr().expect("an address").port(), "connect = \"300ms\"");
-    let mut stream = connect(&proxy, "ldap");
+    let mut stream = proxy.connect("ldap");
     stream.write_all(&messages::simple_bind_request(1, "example.com\\u", "x")).expect("the proxy reads");
     stream.write_all(&messages::unbind_request(2)).expect("the proxy reads");
     let octets = last_words(stream);
     assert_eq!(rp_ldap::answer(&octets).expect("an answer").result.map(|result| result.code.0), Some(52));
-    let mut stream = connect(&proxy, "http");
+    let mut stream = proxy.connect("http");
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n")
         .expect("the proxy reads");
@@ -150,18 +144,18 @@ fn black_hole() -> (TcpListener, Vec<socket2::Socket>) {
 #[test]
 fn one_source_has_only_so_many_connections() {
     let proxy = proxy("connections-per-source = 3");
-    let mut held: Vec<TcpStream> = (0..3).map(|_| connect(&proxy, "ldap")).collect();
+    let mut held: Vec<TcpStream> = (0..3).map(|_| proxy.connect("ldap")).collect();
     // Answered, so these three are counted.
     for stream in &mut held {
         stream.write_all(&messages::simple_bind_request(1, "", "")).expect("the proxy reads");
         stream.read_exact(&mut [0; 8]).expect("an answer");
     }
-    assert_eq!(last_words(connect(&proxy, "ldap")), b"");
+    assert_eq!(last_words(proxy.connect("ldap")), b"");
     drop(held.pop());
     // The place becomes free as soon as the proxy has seen the end.
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
-        let mut stream = connect(&proxy, "ldap");
+        let mut stream = proxy.connect("ldap");
         let asked = stream.write_all(&messages::simple_bind_request(1, "", ""));
         if asked.and_then(|()| stream.read_exact(&mut [0; 8])).is_ok() {
             break;
@@ -178,9 +172,9 @@ fn at_the_cap_accepting_waits_and_nobody_is_lost() {
             .write_all(&messages::simple_bind_request(1, "", ""))
             .and_then(|()| stream.read_exact(&mut [0; 8]))
     };
-    let mut held: Vec<TcpStream> = (0..16).map(|_| connect(&proxy, "ldap")).collect();
+    let mut held: Vec<TcpStream> = (0..16).map(|_| proxy.connect("ldap")).collect();
     held.iter_mut().for_each(|stream| ask(stream).expect("an answer"));
-    let mut waiting = connect(&proxy, "ldap");
+    let mut waiting = proxy.connect("ldap");
     waiting.set_read_timeout(Some(std::time::Duration::from_millis(200))).expect("a time-out");
     assert!(ask(&mut waiting).is_err(), "one more than the cap is served");
     drop(held);

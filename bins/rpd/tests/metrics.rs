@@ -16,7 +16,7 @@ use common::{
     guarded::{Guarded, bind, get, read, read_to_end, rrq, tls, tls_with, wait_until},
     run,
     sip::register,
-    write,
+    stand_in, write,
 };
 use rp_route::leg::Transport;
 use rpd::{
@@ -34,8 +34,7 @@ const STRANGER: &str = "203.0.113.5";
 fn busy() -> (Guarded, Port, StandIn) {
     let port = Port::reserve();
     let folder = certificates();
-    let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
-    let services = StandIn::start("hq", &certificate, &key).expect("stand-ins");
+    let services = stand_in("hq", &folder);
     let over_tls = |protocol| services.ports.of(Kind { protocol, transport: Transport::Tls });
     let guarded = Guarded::start(&format!(
         r#"

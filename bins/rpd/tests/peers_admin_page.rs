@@ -8,8 +8,9 @@ use std::{fs, io::Write, net::TcpStream};
 
 use common::{
     browser::{Browser, Driver, key},
+    connect,
     guarded::{Guarded, bind, read, read_to_end, wait_until},
-    remote::{ask, bearer, connect, get, token_row},
+    remote::{ask, bearer, get, token_row},
 };
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ mod sip;
 
 use std::path::Path;
 
-use common::{Finished, Proxy, SERVICE_NAME, certificates, fill, run, run_with};
+use common::{Finished, Proxy, SERVICE_NAME, certificates, fill, run, run_with, stand_in};
 use rp_route::leg::Transport;
 use rpd::{
     cli::demo::stand_in::StandIn,
@@ -42,8 +42,7 @@ struct Stage {
 impl Stage {
     fn set() -> Self {
         let folder = certificates();
-        let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
-        let stand_in = StandIn::start("hq", &certificate, &key).expect("a stand-in");
+        let stand_in = stand_in("hq", &folder);
         let row = |protocol| {
             let [tcp, tls] = [Transport::Tcp, Transport::Tls]
                 .map(|transport| stand_in.ports.of(Kind { protocol, transport }));

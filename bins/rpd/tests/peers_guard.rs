@@ -8,7 +8,7 @@ mod common;
 #[path = "peers/sip/mod.rs"]
 mod sip;
 
-use std::{net::TcpStream, time::Instant};
+use std::time::Instant;
 
 use common::{
     Port, Program, Proxy, certificates,
@@ -46,7 +46,7 @@ fn a_cracker_of_passwords_is_shut_out_at_the_threshold_and_not_before() {
     assert_eq!((entries[0].count, entries[0].network.to_string()), (21, "127.0.0.1/32".to_owned()));
     let passed = branch.requests().len() - tried;
     assert!(passed < 100, "{passed} tries got through after the threshold of 21 in all");
-    let mut refused = TcpStream::connect(proxy.address("sip")).expect("the system accepts");
+    let mut refused = proxy.connect("sip");
     assert_eq!(read_to_end(&mut refused), b"");
 }
 

@@ -9,12 +9,15 @@ mod common;
 use std::{
     fs::File,
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
 
-use common::{Capture, Port, Program, Proxy, SERVICE_NAME, certificates, run_with};
+use common::{
+    Capture, Connection, Port, Program, Proxy, SERVICE_NAME, certificates, connect, run_with, service_files,
+    stand_in,
+};
 use rp_h323::{
     Answer, AnswerKind, Error, RegistrationRejectReason,
     messages::{AliasName, Ras, RegistrationRequest, Sender, facility},
@@ -71,10 +74,7 @@ const UNKNOWN: &str = "unknown.example";
 impl Stage {
     fn set(kind: &'static str) -> Self {
         let folder = certificates();
-        let stand_ins = ["hq", "branch"].map(|name| {
-            let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
-            StandIn::start(name, &certificate, &key).expect("a stand-in")
-        });
+        let stand_ins = ["hq", "branch"].map(|name| stand_in(name, &folder));
         let in_clear = Kind { protocol: Protocol::H323, transport: Transport::Tcp };
         let [hq, branch] = [0, 1].map(|at| stand_ins[at].ports.of(in_clear));
         let mut tunnels = Vec::new();
@@ -188,7 +188,7 @@ key = "proxy.key"
         }
     }
 
-    fn connect_tls(&self, address: SocketAddr) -> Box<dyn Stream> {
+    fn connect_tls(&self, address: SocketAddr) -> Box<dyn Connection> {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_file(self.folder.path().join("ca.pem")).expect("a certificate");
         roots.add(ca).expect("an authority");
@@ -280,22 +280,13 @@ impl Registered {
 
 /// TLS in front of a gatekeeper: socat takes it off, so that what the proxy has sent can be captured in clear.
 fn tunnel(tls: &Port, gatekeeper: u16, folder: &TempDir) -> Program {
-    let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
+    let [certificate, key] = service_files(folder);
     let from = format!(
         "OPENSSL-LISTEN:{tls},bind=127.0.0.1,reuseaddr,fork,certificate={},key={},verify=0",
         certificate.display(),
         key.display()
     );
     Program::start("socat", [from, format!("TCP4:127.0.0.1:{gatekeeper}")]).listening(tls.number())
-}
-
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the proxy listens");
-    stream.set_read_timeout(Some(common::PATIENCE)).expect("a time-out");
-    stream
 }
 
 fn read_more(stream: &mut impl Read, received: &mut Vec<u8>) -> std::io::Result<()> {

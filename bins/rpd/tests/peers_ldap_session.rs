@@ -8,11 +8,11 @@ mod common;
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     thread,
 };
 
-use common::{Directories, Finished, PATIENCE, Process, dn, run, run_with, suffix, write};
+use common::{Directories, Finished, Process, connect, dn, run, run_with, suffix, write};
 use rp_ldap::messages;
 
 /// libldap has lost its connection (`LDAP_SERVER_DOWN`).
@@ -170,8 +170,7 @@ fn an_old_version_is_the_directorys_to_refuse() {
 #[ignore = "needs slapd (Debian package)"]
 fn binds_that_slapd_never_answers_do_not_hold_up_the_next_ones() {
     let stage = Stage::before(Directories::of_slapd());
-    let mut client = TcpStream::connect(stage.ldap).expect("the proxy listens");
-    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut client = connect(stage.ldap);
     // Of binds that come at once it may answer the last alone (RFC 4511 4.2.1). So many may wait for an answer.
     for round in 0..5 {
         let ids = round * 8 + 1..=round * 8 + 8;

@@ -7,11 +7,10 @@ mod common;
 use std::{
     fs,
     io::{Read, Write},
-    net::TcpStream,
     path::Path,
 };
 
-use common::{Finished, PATIENCE, Port, Process, Program, run, write};
+use common::{Finished, Port, Process, Program, connect, run, write};
 
 #[test]
 #[ignore = "needs coturn (Debian package)"]
@@ -99,8 +98,7 @@ impl Stage {
 
     /// The first that the proxy has refused is what is sent to it now.
     fn nothing_reached_the_proxy(mut self) {
-        let mut client = TcpStream::connect(self.proxy.address("http")).expect("the proxy listens");
-        client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut client = connect(self.proxy.address("http"));
         client
             .write_all(b"GET / HTTP/1.1\r\nHost: nobody.example\r\nConnection: close\r\n\r\n")
             .expect("the proxy reads");

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Finished, Proxy, certificates, run};
+use common::{Finished, Proxy, certificates, run, stand_in};
 use rpd::{cli::demo::stand_in::StandIn, config::Config, tls};
 use tempfile::TempDir;
 
@@ -98,7 +98,7 @@ impl Stage {
     fn with(asked: &str) -> Self {
         let folder = certificates();
         let at = |file: &str| folder.path().join(file);
-        let stand_in = StandIn::start("hq", &at("service.pem"), &at("service.key")).expect("a stand-in");
+        let stand_in = stand_in("hq", &folder);
         let port = stand_in.ports.of(rpd::protocol::Kind {
             protocol: rpd::protocol::Protocol::Http,
             transport: rp_route::leg::Transport::Tcp,

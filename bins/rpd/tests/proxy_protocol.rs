@@ -4,7 +4,7 @@ mod common;
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::Path,
     sync::{
         Arc,
@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use common::{PATIENCE, Process, Proxy, certificates};
+use common::{PATIENCE, Process, Proxy, certificates, connect};
 use rp_ldap::messages;
 use rpd::tls;
 use rustls::{ClientConnection, StreamOwned};
@@ -65,12 +65,6 @@ fn start(listen: &str, http: &str) -> Proxy {
     Proxy::start(Path::new("."), &configuration(listen, http))
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
-}
-
 /// What comes back until the end.
 fn rest(stream: &mut impl Read) -> String {
     let mut octets = Vec::new();
@@ -110,7 +104,7 @@ fn a_header_may_dribble_in() {
     let (port, seen) = service();
     let proxy = start(TRUSTED, &format!("tcp = {port}"));
     for header in [V1.as_bytes(), V2] {
-        let mut stream = connect(proxy.address("http"));
+        let mut stream = proxy.connect("http");
         stream.set_nodelay(true).expect("a socket");
         for octet in header.iter().chain(REQUEST.as_bytes()) {
             stream.write_all(&[*octet]).expect("the proxy reads");
@@ -188,7 +182,7 @@ fn the_header_comes_before_tls() {
         // Header and hello in one segment: nothing of the hello may be lost.
         let mut first = header.to_vec();
         connection.write_tls(&mut first).expect("a hello");
-        let mut socket = connect(proxy.address("https"));
+        let mut socket = proxy.connect("https");
         socket.write_all(&first).expect("the proxy reads");
         let mut client = StreamOwned::new(connection, socket);
         client.write_all(REQUEST.as_bytes()).expect("the proxy reads");
@@ -220,7 +214,7 @@ fn each_client_behind_a_proxy_has_the_cap_and_the_proxy_has_none() {
     let proxy = start(listen, "tcp = 1");
     // An anonymous bind is answered, and the connection stays.
     let hold = |header: &[u8]| {
-        let mut stream = connect(proxy.address("ldap"));
+        let mut stream = proxy.connect("ldap");
         let bind = messages::simple_bind_request(1, "", "");
         stream.write_all(&[header, &bind].concat()).expect("the proxy reads");
         let answered = stream.read_exact(&mut [0; 8]).is_ok();
@@ -235,7 +229,7 @@ fn each_client_behind_a_proxy_has_the_cap_and_the_proxy_has_none() {
 fn a_service_that_wants_it_is_told_the_client_and_where_it_came_in() {
     let (port, seen) = service();
     let proxy = start("", &format!("tcp = {port}, send-proxy = \"v1\""));
-    let mut stream = connect(proxy.address("http"));
+    let mut stream = proxy.connect("http");
     let (source, destination) = (stream.local_addr().expect("an address"), proxy.address("http"));
     stream.write_all(REQUEST.as_bytes()).expect("the proxy reads");
     rest(&mut stream);
@@ -269,7 +263,7 @@ fn to_a_service_over_tls_the_header_goes_before_it() {
     let port = listener.local_addr().expect("an address").port();
     let http = format!("tls = {port}, send-proxy = \"v2\" }}\ntls = {{ verify = \"none\"");
     let proxy = Proxy::start(folder.path(), &configuration("", &http));
-    let mut client = connect(proxy.address("http"));
+    let mut client = proxy.connect("http");
     client.write_all(REQUEST.as_bytes()).expect("the proxy reads");
     let (mut stream, _) = listener.accept().expect("the proxy connects");
     let mut octets = [0; 29];

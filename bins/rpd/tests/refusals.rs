@@ -4,11 +4,10 @@ mod common;
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
     path::Path,
 };
 
-use common::{PATIENCE, Proxy};
+use common::Proxy;
 use rp_h323::{
     Answer, AnswerKind, GatekeeperRejectReason, RegistrationRejectReason,
     messages::{AliasName, GatekeeperRequest, Ras, RegistrationRequest, Sender, facility},
@@ -55,8 +54,7 @@ fn proxy() -> Proxy {
 
 /// Sends `request`, and reads until the proxy closes.
 fn answer(proxy: &Proxy, listener: &str, request: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(proxy.address(listener)).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut stream = proxy.connect(listener);
     stream.write_all(request).expect("the proxy reads");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an answer and an end, no reset");

@@ -8,7 +8,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use common::{PATIENCE, Proxy};
+use common::{Proxy, connect, patient};
 use rp_ldap::{ResultCode, messages};
 
 /// A bind that is routed to the host of these tests.
@@ -27,8 +27,7 @@ fn web(target: SocketAddr) -> Proxy {
 
 /// The client's end of a tunnel.
 fn tunnel(proxy: &Proxy) -> TcpStream {
-    let mut stream = TcpStream::connect(proxy.address("http")).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut stream = proxy.connect("http");
     stream
         .write_all(
             b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
@@ -81,20 +80,13 @@ fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn connect(proxy: &Proxy) -> TcpStream {
-    let stream = TcpStream::connect(proxy.address("ldap")).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
-}
-
 /// Accepts one connection and does `work` with it.
 fn service<T: Send + 'static>(
     listener: TcpListener,
     work: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> JoinHandle<T> {
     thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("the proxy connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let stream = patient(listener.accept().expect("the proxy connects").0);
         work(stream)
     })
 }
@@ -114,7 +106,7 @@ fn the_first_message_arrives_as_it_was_sent_and_the_answer_too() {
         bind
     });
     let proxy = proxy(address, "");
-    let mut client = connect(&proxy);
+    let mut client = proxy.connect("ldap");
     client.write_all(&bind()).expect("the proxy reads");
     let answer = messages::bind_response(1, ResultCode::SUCCESS, "");
     assert_eq!(read_exactly(&mut client, answer.len()), answer);
@@ -126,7 +118,7 @@ fn a_host_with_a_source_address_is_reached_from_there() {
     let (listener, address) = listen();
     let directory = service(listener, |stream| stream.peer_addr().expect("an address").ip());
     let proxy = proxy_of(address, "", "source-address = \"127.0.0.9\"\n");
-    connect(&proxy).write_all(&bind()).expect("the proxy reads");
+    proxy.connect("ldap").write_all(&bind()).expect("the proxy reads");
     assert_eq!(directory.join().expect("the service").to_string(), "127.0.0.9");
 }
 
@@ -135,7 +127,7 @@ fn a_first_message_that_dribbles_in_is_routed_all_the_same() {
     let (listener, address) = listen();
     let directory = service(listener, |mut stream| read_exactly(&mut stream, bind().len()));
     let proxy = proxy(address, "");
-    let mut client = connect(&proxy);
+    let mut client = proxy.connect("ldap");
     client.set_nodelay(true).expect("no delay");
     for octet in bind() {
         client.write_all(&[octet]).expect("the proxy reads");
@@ -208,7 +200,7 @@ fn a_silent_relay_ends_at_its_time_out() {
         stream.read(&mut [0; 16])
     });
     let proxy = proxy(address, "[limits]\nidle = { ldap = \"300ms\" }\n");
-    let mut client = connect(&proxy);
+    let mut client = proxy.connect("ldap");
     client.write_all(&bind()).expect("the proxy reads");
     assert!(ended(client.read(&mut [0; 16])), "the client's side is open");
     assert!(ended(directory.join().expect("the service")), "the service's side is open");
@@ -223,7 +215,7 @@ fn what_was_sent_before_the_connection_was_there_follows_the_first_message() {
     let len = both.len();
     let directory = service(listener, move |mut stream| read_exactly(&mut stream, len));
     let proxy = proxy(address, "");
-    connect(&proxy).write_all(&both).expect("the proxy reads");
+    proxy.connect("ldap").write_all(&both).expect("the proxy reads");
     assert_eq!(directory.join().expect("the service"), both);
 }
 
@@ -242,8 +234,7 @@ fn shutdown_closes_what_is_left_at_the_deadline() {
     let (config, _) = rpd::config::Config::parse(&text, std::path::Path::new("x")).expect("a configuration");
     let running = rpd::server::start(config).expect("a proxy");
     let at = running.listeners()[0].address;
-    let mut client = TcpStream::connect(at).expect("the proxy listens");
-    client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut client = connect(at);
     client.write_all(&bind()).expect("the proxy reads");
     read_exactly(&mut client, messages::bind_response(1, ResultCode::SUCCESS, "").len());
     running.stop().drain();

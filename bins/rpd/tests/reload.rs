@@ -221,7 +221,7 @@ fn who_shuts_down_does_not_reload() {
 
 /// The certificate that a client gets to see.
 fn shown(proxy: &Proxy) -> Vec<u8> {
-    let mut socket = TcpStream::connect(proxy.address("sips")).expect("the proxy listens");
+    let mut socket = proxy.connect("sips");
     let config = tls::client_config_with(tls::accept_any(), None);
     let mut client =
         ClientConnection::new(Arc::new(config), "example.com".try_into().unwrap()).expect("a client");
@@ -269,8 +269,7 @@ struct Client(TcpStream);
 
 impl Client {
     fn connect(proxy: &Proxy) -> Self {
-        let stream = TcpStream::connect(proxy.address("http")).expect("the proxy listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let stream = proxy.connect("http");
         Self(stream)
     }
 

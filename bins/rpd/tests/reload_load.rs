@@ -5,7 +5,7 @@ mod common;
 use std::{
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{
-    PATIENCE, Proxy, certificates,
+    PATIENCE, Proxy, certificates, connect,
     sip::{Pbx, Wire, register, register_at, response},
 };
 
@@ -109,8 +109,7 @@ comment = "{round}"
 
 /// Two requests on one connection.
 fn client(address: SocketAddr, n: usize) {
-    let mut stream = TcpStream::connect(address).expect("a connection is taken");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut stream = connect(address);
     for request in 0..2 {
         write!(stream, "GET /{n}/{request} HTTP/1.1\r\nHost: one.example\r\n\r\n")
             .expect("a request is taken");

@@ -4,7 +4,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Finished, Process, run, write};
+use common::{Finished, Process, client_certificate_file, run, stand_in, write};
 use rp_route::leg::Transport;
 use rpd::{
     cli::demo::stand_in::StandIn,
@@ -84,7 +84,7 @@ fn the_way_of_the_text_leads_to_a_phone_that_registers() {
         assert!(missing.contains(file) && printed.contains(file), "{missing}");
     }
     company.rpd(&["cert", "self-signed", "--config", &company.path("rpd.toml")]).ok();
-    write(company.folder.path(), "trust/devices.pem", &company.read("phones.pem"));
+    write(company.folder.path(), "trust/devices.pem", &company.read("ca.pem"));
     let missing = company.check(&[]).expect(1).err;
     assert!(missing.contains("trust/inside.pem") && !missing.contains("tls/rpd.pem"), "{missing}");
     company.pin_all();
@@ -108,7 +108,8 @@ fn the_way_of_the_text_leads_to_a_phone_that_registers() {
         company.rpd(&[&["probe", protocol, address(key)], rest, &tls].concat())
     };
 
-    let phone = ["--certificate", &company.path("phone.pem"), "--key", &company.path("phone.key")];
+    let both = client_certificate_file(company.folder.path(), "009033410001").display().to_string();
+    let phone = ["--certificate", &both, "--key", &both];
     let h323 = |name, rest: &[&str]| {
         asked("h323", "h323s", &[&["--name", name, "--server-name", "hq.example.com"], rest].concat())
     };
@@ -151,21 +152,7 @@ impl Company {
             fs::create_dir(folder.path().join(sub)).expect("a folder");
         }
         write(folder.path(), "password", "guest\n");
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let mut phone = rcgen::CertificateParams::default();
-        phone.distinguished_name = rcgen::DistinguishedName::new();
-        phone.distinguished_name.push(rcgen::DnType::CommonName, "009033410001");
-        let authority =
-            rcgen::KeyPair::from_pem(&fs::read_to_string(folder.path().join("ca.key")).expect("a key"));
-        let ca = fs::read_to_string(folder.path().join("ca.pem")).expect("a certificate");
-        let issuer = rcgen::Issuer::from_ca_cert_pem(&ca, authority.expect("a key")).expect("an authority");
-        let certificate = phone.signed_by(&key, &issuer).expect("a certificate");
-        write(folder.path(), "phone.pem", &certificate.pem());
-        write(folder.path(), "phone.key", &key.serialize_pem());
-        write(folder.path(), "phones.pem", &ca);
-        let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
-        let start = |name| StandIn::start(name, &certificate, &key).expect("a stand-in");
-        Self { machines: ["hq", "branch", "apps"].map(start), folder }
+        Self { machines: ["hq", "branch", "apps"].map(|name| stand_in(name, &folder)), folder }
     }
 
     /// Writes the printed file, with ports that a test can have: ours are free ones, and those of each row are those

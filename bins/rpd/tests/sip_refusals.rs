@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{io::Write, net::TcpStream};
+use std::io::Write;
 
 use common::{
     Log,
@@ -206,7 +206,7 @@ fn a_head_that_never_ends_and_pings_alone_are_closed_in_time() {
         Log::of(phone.address()).wait_for(&["refused", &format!("reason={reason}")]);
     }
     // One octet after the other, for ever.
-    let mut dribble = TcpStream::connect(stage.proxy.address("sip")).expect("the proxy listens");
+    let mut dribble = stage.proxy.connect("sip");
     let address = dribble.local_addr().expect("an address");
     while dribble.write_all(b"X").is_ok() {
         if Log::of(address).count(&["refused", "reason=first-message-timeout"]) > 0 {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{PATIENCE, Process, Proxy};
+use common::{Process, Proxy, patient};
 use rp_ldap::{ResultCode, messages};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
@@ -72,11 +72,6 @@ fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     (listener, address)
-}
-
-fn patient(stream: TcpStream) -> TcpStream {
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
 }
 
 /// Sends `request` through the proxy; both ends, the service's behind what it has read of it.

@@ -42,8 +42,7 @@ fn client_with(
     sni: &str,
     config: ClientConfig,
 ) -> StreamOwned<ClientConnection, TcpStream> {
-    let socket = TcpStream::connect(proxy.address(listener)).expect("the proxy listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let socket = proxy.connect(listener);
     let name = sni.to_owned().try_into().expect("a name");
     StreamOwned::new(ClientConnection::new(Arc::new(config), name).expect("a client"), socket)
 }
@@ -92,8 +91,7 @@ fn bind_through(folder: &Path, port: u16, rule: &str) -> i32 {
         "[listen]\nldap = \"127.0.0.1:0\"\n[tls.client]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n[[host]]\nnames = [\"example.com\"]\ntarget = \"127.0.0.1\"\nldap = {{ tls = {port} }}\ntls = {{ {rule} }}\n"
     );
     let proxy = Proxy::start(folder, &text);
-    let mut stream = TcpStream::connect(proxy.address("ldap")).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut stream = proxy.connect("ldap");
     let bind = messages::simple_bind_request(1, "example.com\\u", "x");
     stream.write_all(&[bind, messages::unbind_request(2)].concat()).expect("the proxy reads");
     let mut octets = [0; 256];
@@ -249,8 +247,7 @@ fn a_handshake_that_stalls_is_ended() {
     let folder = certificates();
     let text = "[listen]\nldaps = \"127.0.0.1:0\"\n[limits]\nhandshake = \"200ms\"\n[[tls.certificate]]\ncertificate = \"proxy.pem\"\nkey = \"proxy.key\"\n";
     let proxy = Proxy::start(folder.path(), text);
-    let mut stream = TcpStream::connect(proxy.address("ldaps")).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut stream = proxy.connect("ldaps");
     stream.write_all(b"\x16\x03\x01").expect("the proxy reads");
     assert!(matches!(stream.read(&mut [0; 16]), Ok(0) | Err(_)), "the proxy goes on waiting");
 }

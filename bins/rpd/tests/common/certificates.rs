@@ -8,6 +8,7 @@ use std::{
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };
+use rpd::cli::demo::stand_in::StandIn;
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
@@ -32,6 +33,20 @@ pub fn certificates() -> TempDir {
     sign(&issuer, folder.path(), "proxy", &["example.com", "*.example.com", "127.0.0.1"]);
     sign(&issuer, folder.path(), "service", &[SERVICE_NAME]);
     folder
+}
+
+/// Certificate and key of the services, for a program that is one.
+pub fn service_files(folder: &TempDir) -> [PathBuf; 2] {
+    ["service.pem", "service.key"].map(|file| folder.path().join(file))
+}
+
+/// The services of a made-up PBX, which show that certificate.
+///
+/// # Panics
+/// They cannot be started.
+pub fn stand_in(name: &'static str, folder: &TempDir) -> StandIn {
+    let [certificate, key] = service_files(folder);
+    StandIn::start(name, &certificate, &key).expect("a stand-in")
 }
 
 /// The certificate of a phone that is called `name`, by the authority of the folder.

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::{Port, Program, SERVICE_NAME, certificates, fill, run, write};
+use super::{Port, Program, SERVICE_NAME, certificates, fill, run, service_files, write};
 
 /// What they are called, in this order.
 pub const NAMES: [&str; 2] = ["hq", "branch"];
@@ -33,8 +33,7 @@ impl Directories {
     pub fn of_our_own() -> Self {
         Self::set(|name, folder, [tcp, tls]| {
             let script = write(folder.path(), "directory.py", include_str!("../peers/ldap/directory.py"));
-            let [certificate, key] =
-                ["service.pem", "service.key"].map(|file| folder.path().join(file).display().to_string());
+            let [certificate, key] = service_files(folder).map(|file| file.display().to_string());
             let user = format!("{name}.example.com\\ldap-guest=guest-pw");
             let (tcp, tls) = (tcp.to_string(), tls.to_string());
             Program::start(
@@ -49,7 +48,7 @@ impl Directories {
         Self::set(|name, folder, [tcp, tls]| {
             let dir = folder.path().join(name);
             fs::create_dir_all(dir.join("db")).expect("a folder");
-            let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
+            let [certificate, key] = service_files(folder);
             let configuration = fill(
                 include_str!("../peers/ldap/slapd.conf"),
                 &[

@@ -20,7 +20,7 @@ use rp_ldap::{Request, ResultCode, messages};
 use rpd::{guard::Gate, outcome::Reason};
 use tempfile::TempDir;
 
-use super::{PATIENCE, Proxy, certificates, sip};
+use super::{PATIENCE, Proxy, certificates, connect, sip};
 
 /// The proxy, and where its folder is.
 pub struct Guarded {
@@ -52,8 +52,7 @@ impl Guarded {
 
     /// A connection that comes from `source`.
     pub fn connect(&self, listener: &str, source: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address(listener)).expect("the proxy listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut stream = connect(self.address(listener));
         let source: IpAddr = source.parse().expect("an address");
         let (family, here) =
             if source.is_ipv4() { ("TCP4", "198.51.100.1") } else { ("TCP6", "2001:db8::1") };

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod browser;
 mod capture;
 mod certificates;
+mod connection;
 mod directories;
 pub mod guarded;
 mod log;
@@ -23,8 +24,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 pub use capture::Capture;
 pub use certificates::{
     SERVICE_NAME, certificates, client_certificate, client_certificate_file, client_certificate_with,
-    self_signed,
+    self_signed, service_files, stand_in,
 };
+pub use connection::{Connection, connect, patient};
 pub use directories::{Directories, NAMES, dn, suffix};
 pub use log::Log;
 pub use port::Port;

@@ -1,6 +1,11 @@
 //! The proxy, in the test's own process.
 
-use std::{env, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    env,
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    sync::Arc,
+};
 
 use rpd::{
     config::Config,
@@ -9,6 +14,8 @@ use rpd::{
     reload::{Change, ReloadError, reload},
     server::{self, Control, Running},
 };
+
+use super::connect;
 
 /// A proxy that serves until this is dropped.
 pub struct Proxy(Option<Running>);
@@ -43,12 +50,28 @@ impl Proxy {
         found.unwrap_or_else(|| panic!("the configuration has no listen.{kind}")).address
     }
 
+    /// A connection to this listener.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn connect(&self, kind: &str) -> TcpStream {
+        connect(self.address(kind))
+    }
+
     /// Where it is administered over TCP.
     ///
     /// # Panics
     /// The configuration has no `admin.listen`.
     pub fn admin_address(&self) -> SocketAddr {
         self.0.as_ref().expect("it runs").admin_addresses()[0]
+    }
+
+    /// Who is let in, and who is shut out.
+    ///
+    /// # Panics
+    /// It has ended.
+    pub fn gate(&self) -> Arc<Gate> {
+        self.0.as_ref().expect("a proxy at work").gate().clone()
     }
 
     /// By which it is changed while it runs.
@@ -63,16 +86,6 @@ impl Proxy {
     pub fn reload(&self, text: &str) -> Result<Change, ReloadError> {
         std::fs::write(&self.control().state().config.path, text).expect("a file");
         reload(self.control(), "a test")
-    }
-}
-
-impl Proxy {
-    /// Who is let in, and who is shut out.
-    ///
-    /// # Panics
-    /// It has ended.
-    pub fn gate(&self) -> Arc<Gate> {
-        self.0.as_ref().expect("a proxy at work").gate().clone()
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::connect;
 
 /// The `[[admin.token]]` by which this token is known.
 pub fn token_row(token: &str, role: &str) -> String {
@@ -20,13 +20,6 @@ pub fn token_row(token: &str, role: &str) -> String {
 /// The line by which it is shown.
 pub fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
-}
-
-/// A connection to `admin.listen`.
-pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
 }
 
 /// Sends a request with these further lines of its head: status, head, and body of the answer.

@@ -17,7 +17,7 @@ use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned, sign
 
 use tempfile::TempDir;
 
-use super::{Log, PATIENCE, Proxy, certificates};
+use super::{Connection, Log, PATIENCE, Proxy, certificates};
 
 /// A proxy with `one.example` and `two.example` behind it, each at a PBX of its own that takes TCP and TLS.
 pub struct Stage {
@@ -116,9 +116,6 @@ pub fn register_at(phone: &mut Wire, pbx: &Pbx, domain: &str) -> Wire {
 /// The kinds of listeners.
 pub const KINDS: [&str; 2] = ["sip", "sips"];
 
-trait Both: Read + Write + Send {}
-impl<T: Read + Write + Send> Both for T {}
-
 fn connected(proxy: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(proxy).expect("the proxy listens");
     Log::begins(socket.local_addr().expect("an address"));
@@ -127,7 +124,7 @@ fn connected(proxy: SocketAddr) -> TcpStream {
 
 /// One end of a connection.
 pub struct Wire {
-    stream: Box<dyn Both>,
+    stream: Box<dyn Connection>,
     socket: TcpStream,
     received: Vec<u8>,
     follower: Follower,

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use super::{PATIENCE, Proxy};
+use super::{PATIENCE, Proxy, patient};
 
 /// An answer.
 pub const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -28,8 +28,7 @@ pub fn service(connections: Vec<Answers>) -> (u16, Receiver<String>) {
     let (told, requests) = channel();
     thread::spawn(move || {
         for answers in connections {
-            let Ok((mut stream, _)) = listener.accept() else { return };
-            stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+            let Ok(mut stream) = listener.accept().map(|(stream, _)| patient(stream)) else { return };
             let mut received = Vec::new();
             for answer in answers {
                 let Some(request) = next_request(&mut stream, &mut received) else { break };
@@ -76,22 +75,12 @@ pub fn next_request(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<St
     }
 }
 
-/// A connection to the proxy's HTTP.
-///
-/// # Panics
-/// There is none.
-pub fn connect(proxy: &Proxy) -> TcpStream {
-    let stream = TcpStream::connect(proxy.address("http")).expect("the proxy listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
-}
-
 /// Sends, and reads to the end or the reset.
 ///
 /// # Panics
 /// Neither comes.
 pub fn ask(proxy: &Proxy, request: &str) -> String {
-    let mut stream = connect(proxy);
+    let mut stream = proxy.connect("http");
     stream.write_all(request.as_bytes()).expect("the proxy reads");
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {

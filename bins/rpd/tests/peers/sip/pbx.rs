@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use tempfile::TempDir;
 
 use super::domain;
-use crate::common::{Port, Program, fill, write};
+use crate::common::{Port, Program, fill, service_files, write};
 
 /// A kamailio that logs every request.
 pub struct Pbx {
@@ -39,7 +39,7 @@ impl Pbx {
         let dir = folder.path().join(name);
         fs::create_dir(&dir).expect("a folder");
         let [tcp, tls] = [(); 2].map(|()| Port::reserve());
-        let [certificate, key] = ["service.pem", "service.key"].map(|file| folder.path().join(file));
+        let [certificate, key] = service_files(folder);
         let tls_configuration = fill(
             include_str!("tls.cfg"),
             &[("CERTIFICATE", &certificate.display()), ("KEY", &key.display())],
