@@ -42,6 +42,8 @@ pub fn judge(response: &Response<'_>, request: &Open, circumstances: Circumstanc
         (401 | 407, _) if response.is_stale() => Verdict::Normal,
         (401 | 407, _) => Verdict::WrongPassword,
         (403, Register | Invite | Subscribe) => Verdict::Refused,
+        // So do services answer a wrong password that have no second try to offer, whatever the method.
+        (403, _) if credentials && !proven => Verdict::Refused,
         (404 | 604, Register) => Verdict::Refused,
         (404 | 480 | 484 | 486 | 603, Invite) if !proven => Verdict::Refused,
         (400 | 405 | 483, _) if !proven => Verdict::Refused,
