@@ -67,6 +67,19 @@ pub struct Record {
     pub key_after: Option<u32>,
 }
 
+impl Record {
+    /// So much of a text is told, in octets: nobody reads more of it in the log.
+    pub const LONGEST_TEXT: usize = 512;
+
+    /// Cuts a text from the network: a connection keeps it for as long as it lives, perhaps silent for hours.
+    pub fn cut(text: &mut String) {
+        if text.len() > Self::LONGEST_TEXT {
+            text.truncate(text.floor_char_boundary(Self::LONGEST_TEXT));
+            text.shrink_to_fit();
+        }
+    }
+}
+
 /// The client's side of a TLS connection.
 #[derive(Clone, Debug)]
 pub struct TlsFacts {

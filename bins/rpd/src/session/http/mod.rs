@@ -132,6 +132,7 @@ fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
 }
 
 fn note(record: &mut Record, key: &Key<'_>, number: u32) {
+    // No host has a name that has to be cut.
     set(&mut record.name, format_args!("{}", String::from_utf8_lossy(key.head.host.name())));
     // The query may hold secrets.
     set(&mut record.request, format_args!("{key}"));
@@ -150,6 +151,7 @@ fn set(text: &mut Option<String>, new: Arguments<'_>) {
     text.clear();
     // Writing into a String does not fail.
     let _ = text.write_fmt(new);
+    Record::cut(text);
 }
 
 /// What comes behind an exchange.
@@ -325,5 +327,22 @@ fn failure(fault: Fault) -> Failure {
             Failure::Broken(Refusal::because(Reason::TooSlow, limit).into())
         }
         Fault::Broken(cause) => Failure::Broken(End::Served(cause)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_request_is_short_however_long_it_is() {
+        let (host, path) = ("a".repeat(15_000), "b".repeat(15_000));
+        let head = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let mut record = Record::default();
+        note(&mut record, &extract(head.as_bytes()).expect("a request"), 1);
+        for kept in [record.name, record.request] {
+            let kept = kept.expect("a text");
+            assert!(kept.capacity() <= Record::LONGEST_TEXT, "{}", kept.capacity());
+        }
     }
 }

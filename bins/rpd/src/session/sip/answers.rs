@@ -124,7 +124,11 @@ pub(super) fn about(connection: &Record, request: &Request<'_>) -> Record {
     Record {
         tls: connection.tls.clone(),
         key_after: connection.key_after,
-        name: request.from.ok().map(|from| from.domain().to_owned()),
+        name: request.from.ok().map(|from| {
+            let mut name = from.domain().to_owned();
+            Record::cut(&mut name);
+            name
+        }),
         request: Some(describe(request)),
         ..Record::default()
     }
@@ -145,16 +149,9 @@ fn describe(request: &Request<'_>) -> String {
     if let Some(agent) = request.headers("User-Agent").next() {
         let _ = write!(text, ", {}", shortened(agent));
     }
-    if text.len() > LONGEST {
-        // A phone that is silent for hours keeps this.
-        text.truncate(text.floor_char_boundary(LONGEST));
-        text.shrink_to_fit();
-    }
+    Record::cut(&mut text);
     text
 }
-
-/// More than that of a request nobody reads in the log.
-const LONGEST: usize = 512;
 
 /// As the log shows it.
 pub(super) fn shortened(value: &[u8]) -> impl std::fmt::Display {
@@ -189,8 +186,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_of_a_request_is_short_however_long_its_users_are() {
-        let own = format!("<sip:{}@example.com>", "%ff".repeat(10_000));
+    fn what_is_kept_of_a_request_is_short_however_long_its_users_and_domains_are() {
+        let own = format!("<sip:{}@{}>", "%ff".repeat(5_000), "a".repeat(10_000));
         let text = format!(
             "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKb\r\nFrom: {own};tag=f\r\n\
              To: {own}\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n"
@@ -198,11 +195,11 @@ mod tests {
         let Ok(Head::Request(request)) = Head::parse(text.as_bytes(), &Limits::default()) else {
             panic!("no request")
         };
-        let kept = describe(&request);
-        assert!(
-            kept.starts_with("REGISTER from sip:%ff") && kept.capacity() <= LONGEST,
-            "{}",
-            kept.capacity()
-        );
+        let Record { name, request: kept, .. } = about(&Record::default(), &request);
+        assert!(kept.as_deref().is_some_and(|kept| kept.starts_with("REGISTER from sip:%ff")));
+        for text in [name, kept] {
+            let text = text.expect("a text");
+            assert!(text.capacity() <= Record::LONGEST_TEXT, "{}", text.capacity());
+        }
     }
 }

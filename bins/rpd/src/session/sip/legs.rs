@@ -123,7 +123,7 @@ impl Switch {
             let state = live.now();
             leg::dial(&state, Protocol::Sip, &host, leg, &client, place).await
         });
-        let domain = request.from.ok().map(|from| from.domain().into());
+        let domain = about.name.as_deref().map(Box::from);
         Ok(Dial { connecting, destination, domain, checked, about })
     }
 
