@@ -200,6 +200,21 @@ fn a_client_that_does_not_hold_the_key_of_its_certificate_is_not_let_in() {
     assert!(refused(&mut client(&asked, "ldaps", "example.com", Some(&stolen))).is_err());
 }
 
+/// It would be kept for hours, once for each connection.
+#[test]
+fn a_client_certificate_with_a_chain_that_nobody_has_is_not_taken() {
+    let folder = certificates();
+    let asked = front(folder.path(), "request-client-certificate = [\"ldaps\"]");
+    let service = key(folder.path(), "service");
+    let with_chain = |octets: usize| {
+        let chain = vec![service.cert[0].clone(); octets / service.cert[0].len()];
+        Arc::new(CertifiedKey::new(chain, service.key.clone()))
+    };
+    let outcome =
+        |octets| refused(&mut client(&asked, "ldaps", "example.com", Some(&with_chain(octets)))).ok();
+    assert_eq!((outcome(15_000), outcome(20_000), outcome(60_000)), (Some(49), None, None));
+}
+
 #[test]
 fn tls_1_2_is_spoken_unless_it_is_forbidden() {
     let folder = certificates();

@@ -2,7 +2,7 @@
 //!
 //! A phone with an expired certificate must get through to where its password is asked for. So whether a
 //! certificate is trusted is judged after the handshake, as a pure function of certificate, trust list and
-//! time. Only one thing is checked here: that who shows a certificate holds its key.
+//! time. Only this is checked here: that who shows a certificate holds its key, and that it has a size that one may have.
 
 use rustls::{
     DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
@@ -50,12 +50,19 @@ impl ClientCertVerifier for AskedNeverRequired {
         &[]
     }
 
+    /// What is taken is kept for as long as the connection lives, and whoever it is may send 64 KiB.
     fn verify_client_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        let octets = intermediates.iter().fold(certificate.len(), |sum, each| sum + each.len());
+        if octets > LARGEST_CHAIN {
+            let detail =
+                format!("a client certificate of {octets} octets with its chain; {LARGEST_CHAIN} are taken");
+            return Err(Error::General(detail));
+        }
         Ok(ClientCertVerified::assertion())
     }
 
@@ -81,6 +88,9 @@ impl ClientCertVerifier for AskedNeverRequired {
         self.algorithms.supported_schemes()
     }
 }
+
+/// Devices show up to four certificates, of up to two KiB each.
+const LARGEST_CHAIN: usize = 16 * 1024;
 
 /// Why possession of a key is not proven.
 pub(super) enum Possession {
