@@ -270,13 +270,11 @@ fn single<'a>(fields: Fields<'a>, name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Fields of a request that are written anew or end here: what concerns the connection (RFC 9110 7.6.1), what
-/// frames, and what tells of the client.
+/// frames, what tells of the client, and what some servers take the path from instead of the target that was judged.
 fn is_own_in_requests(name: &[u8]) -> bool {
-    is_hop_by_hop(name)
-        || [&b"host"[..], b"proxy-authorization", b"forwarded", b"x-real-ip"]
-            .iter()
-            .any(|own| reads_as(name, own))
-        || has_prefix(name, b"x-forwarded-")
+    const OWN: [&[u8]; 6] =
+        [b"host", b"proxy-authorization", b"forwarded", b"x-real-ip", b"x-original-url", b"x-rewrite-url"];
+    is_hop_by_hop(name) || OWN.iter().any(|own| reads_as(name, own)) || has_prefix(name, b"x-forwarded-")
 }
 
 /// Fields of an answer that are written anew or end here. Alt-Svc would lead clients around the proxy.

@@ -66,6 +66,15 @@ fn names_that_some_servers_read_as_others_end_here() {
     assert_eq!(names(&out), ["Host", "My_Field", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"]);
 }
 
+/// Symfony, Zend and IIS's URL Rewrite have read, or read, the path there.
+#[test]
+fn another_path_than_that_of_the_target_ends_here() {
+    let out = written(
+        "GET /allowed HTTP/1.1\r\nHost: a\r\nX-Original-URL: /secret\r\nX_Rewrite_Url: /secret\r\n\r\n",
+    );
+    assert!(!out.contains("secret"), "{out}");
+}
+
 #[test]
 fn an_expectation_goes_on_in_http_1_1_only() {
     let request = |version| {
