@@ -133,9 +133,6 @@ impl Relay {
         if let Some(end) = self.ended() {
             return Poll::Ready(Event::Ended(end));
         }
-        if let Some(end) = self.told_to_end(cx) {
-            return Poll::Ready(Event::Ended(end));
-        }
         let patience =
             self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
         // Nobody talks any more once the client has ended.
