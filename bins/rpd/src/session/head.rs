@@ -63,6 +63,41 @@ pub(super) enum Framing {
     Lines,
 }
 
+/// How a first message is read: until its extractor has decided, and within which limits.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub(super) framing: Framing,
+    /// More octets than these are not read.
+    pub(super) largest: usize,
+    pub(super) deadlines: Deadlines,
+    pub(super) cancel: &'a Cancel,
+}
+
+impl Reading<'_> {
+    /// Reads on, because the extractor says that at least so many octets are `missing`, until it is worth asking again.
+    ///
+    /// Asking at every octet would cost a dribbled head quadratic work. So an extractor of lengths is asked when
+    /// what it wants has come; one of lines when an empty line is among the new octets, or when the head has
+    /// grown by an eighth since, so that what can be refused early is.
+    ///
+    /// # Errors
+    /// How the connection ended instead.
+    pub(super) async fn more(&self, head: &mut Head, missing: NonZeroUsize) -> Result<(), End> {
+        if head.octets.len() >= self.largest {
+            return Err(too_large(self.largest).into());
+        }
+        let ask_at = self.largest.min(head.octets.len() + step(self.framing, head.octets.len(), missing));
+        loop {
+            let had = head.octets.len();
+            head.read(self.deadlines, self.cancel).await?;
+            let ends = self.framing == Framing::Lines && ends_a_head(&head.octets, had);
+            if ends || head.octets.len() >= ask_at {
+                return Ok(());
+            }
+        }
+    }
+}
+
 impl Head {
     pub(super) fn new(stream: Stream) -> Self {
         Self::begun(stream, Vec::new())
@@ -106,37 +141,17 @@ impl Head {
     /// Reads until `decided` says so: `Ok` when a decision can be taken from the octets, `Err` with the number
     /// that is missing at least.
     ///
-    /// Asking at every octet would cost a dribbled head quadratic work. So an extractor of lengths is asked when
-    /// what it wants has come; one of lines when an empty line is among the new octets, or when the head has
-    /// grown by an eighth since, so that what can be refused early is.
-    ///
     /// # Errors
-    /// How the connection ended instead.
+    /// As [`Reading::more`].
     pub(super) async fn fill(
         &mut self,
-        framing: Framing,
-        largest: usize,
-        deadlines: Deadlines,
-        cancel: &Cancel,
+        reading: Reading<'_>,
         decided: impl Fn(&[u8]) -> Result<(), NonZeroUsize>,
     ) -> Result<(), End> {
-        let mut ask_at = 1;
-        loop {
-            if self.octets.len() >= ask_at || self.octets.len() >= largest {
-                match decided(&self.octets) {
-                    Ok(()) => return Ok(()),
-                    Err(_) if self.octets.len() >= largest => {
-                        return Err(too_large(largest).into());
-                    }
-                    Err(more) => ask_at = self.octets.len() + step(framing, self.octets.len(), more),
-                }
-            }
-            let had = self.octets.len();
-            self.read(deadlines, cancel).await?;
-            if framing == Framing::Lines && ends_a_head(&self.octets, had) {
-                ask_at = 0;
-            }
+        while let Err(missing) = decided(&self.octets) {
+            reading.more(self, missing).await?;
         }
+        Ok(())
     }
 
     /// Reads once and appends.

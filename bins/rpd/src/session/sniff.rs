@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use super::{
     Session, close,
-    head::{Deadlines, Framing, Head},
+    head::{Deadlines, Framing, Head, Reading},
 };
 use crate::{
     outcome::{End, Reason, Refusal},
@@ -21,16 +21,15 @@ use crate::{
 /// How the connection ended without one: there is nobody to be answered in words that he would understand.
 pub(super) async fn protocol(session: &Session, mut head: Head) -> Result<(Protocol, Head), End> {
     let deadlines = Deadlines::of(&session.facts, &session.state().config.limits);
-    let undecided = |octets: &[u8]| match sniff(octets) {
-        Sniffed::Unfinished(more) => Err(more),
-        Sniffed::Spoken(_) | Sniffed::Stun | Sniffed::Nothing => Ok(()),
-    };
-    head.fill(Framing::Lines, LARGEST, deadlines, &session.cancel, undecided).await?;
-    match sniff(&head.octets) {
-        Sniffed::Spoken(protocol) => Ok((protocol, head)),
-        nothing => {
-            close::with_answer(head.stream, &[]).await;
-            Err(not_spoken(nothing).into())
+    let reading = Reading { framing: Framing::Lines, largest: LARGEST, deadlines, cancel: &session.cancel };
+    loop {
+        match sniff(&head.octets) {
+            Sniffed::Spoken(protocol) => return Ok((protocol, head)),
+            Sniffed::Unfinished(missing) => reading.more(&mut head, missing).await?,
+            nothing => {
+                close::with_answer(head.stream, &[]).await;
+                return Err(not_spoken(nothing).into());
+            }
         }
     }
 }

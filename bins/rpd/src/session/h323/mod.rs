@@ -12,7 +12,7 @@ use super::{
     Session,
     case::Case,
     close,
-    head::{Deadlines, Framing, Head},
+    head::{Deadlines, Framing, Head, Reading},
     leg,
     relay::Relay,
 };
@@ -26,19 +26,17 @@ use follow::Follow;
 /// From the first octet to the relay.
 pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay, End> {
     let deadlines = Deadlines::of(&session.facts, &session.state().config.limits);
-    head.fill(Framing::Lengths, LARGEST, deadlines, &session.cancel, |octets| match extract(octets) {
-        Err(Error::Incomplete(more)) => Err(more),
-        _ => Ok(()),
-    })
-    .await?;
-    let key = match extract(&head.octets) {
-        Ok(key) => key,
-        // Nothing can be said to a peer that does not speak H.323, so nothing is.
-        Err(Error::Invalid(invalid)) => {
-            close::with_answer(head.stream, &[]).await;
-            return Err(Refusal::because(Reason::Malformed, invalid).into());
+    let reading = Reading { framing: Framing::Lengths, largest: LARGEST, deadlines, cancel: &session.cancel };
+    let key = loop {
+        match extract(&head.octets) {
+            Ok(key) => break key,
+            Err(Error::Incomplete(missing)) => reading.more(&mut head, missing).await?,
+            // Nothing can be said to a peer that does not speak H.323, so nothing is.
+            Err(Error::Invalid(invalid)) => {
+                close::with_answer(head.stream, &[]).await;
+                return Err(Refusal::because(Reason::Malformed, invalid).into());
+            }
         }
-        Err(Error::Incomplete(_)) => return Err(End::Gone),
     };
     session.key_found();
     session.record.request = Some(key.to_string());

@@ -21,7 +21,7 @@ use rp_http::{Error, Head as RequestHead, Key, extract, forward::Forwarding};
 
 use super::{
     Session, close,
-    head::{Deadlines, Framing, Head},
+    head::{Deadlines, Framing, Head, Reading},
     leg::NoLeg,
     relay::Relay,
 };
@@ -99,9 +99,9 @@ async fn next_request(session: &mut Session, head: &mut Head, first: bool) -> Re
         head.wait(idle, "limits.idle.http", &session.cancel).await?;
         Deadlines::begun(Instant::now(), session.state().config.limits.http_head)
     };
-    let filled =
-        head.fill(Framing::Lines, rp_http::head::MAX_HEAD, deadlines, &session.cancel, is_decided).await;
-    match filled {
+    let largest = rp_http::head::MAX_HEAD;
+    let reading = Reading { framing: Framing::Lines, largest, deadlines, cancel: &session.cancel };
+    match head.fill(reading, is_decided).await {
         // Browsers open spare connections.
         Err(End::Refused(Refusal { reason: Reason::Silent, .. })) => Err(End::Gone),
         Err(End::Refused(refusal)) if refusal.reason == Reason::FirstMessageTimeout => {

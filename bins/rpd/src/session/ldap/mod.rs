@@ -19,7 +19,7 @@ use super::{
     Session,
     case::Case,
     close,
-    head::{Deadlines, Framing, Head},
+    head::{Deadlines, Framing, Head, Reading},
     leg::{self, NoLeg},
     relay::Relay,
 };
@@ -79,17 +79,22 @@ async fn unrouted(
     mut so_far: Unrouted,
 ) -> Result<Relay, End> {
     while so_far.requests < OWN_ANSWERS {
-        if let Err(end) = next_request(session, &mut head, deadlines).await {
-            if session.cancel.request() >= cancel::Request::ShutOut {
-                disconnect(head, ResultCode::UNAVAILABLE).await;
-                return Err(end);
+        let reading =
+            Reading { framing: Framing::Lengths, largest: MAX_FRAME, deadlines, cancel: &session.cancel };
+        let key = loop {
+            let missing = match extract(&head.octets) {
+                Ok(key) => break key,
+                Err(Error::Invalid(invalid)) => return Err(refuse_invalid(head, &invalid).await),
+                Err(Error::Incomplete(missing)) => missing,
+            };
+            match reading.more(&mut head, missing).await {
+                Ok(()) => {}
+                Err(end) if session.cancel.request() >= cancel::Request::ShutOut => {
+                    disconnect(head, ResultCode::UNAVAILABLE).await;
+                    return Err(end);
+                }
+                Err(end) => return Err(so_far.end(end)),
             }
-            return Err(so_far.end(end));
-        }
-        let key = match extract(&head.octets) {
-            Ok(key) => key,
-            Err(Error::Invalid(invalid)) => return Err(refuse_invalid(head, &invalid).await),
-            Err(Error::Incomplete(_)) => return Err(End::Gone),
         };
         session.record.request = Some(words(&key));
         so_far.requests += 1;
@@ -178,14 +183,6 @@ async fn start_tls(session: &mut Session, head: Head, message_id: i32) -> Result
     let yes = messages::start_tls_response(message_id, ResultCode::SUCCESS);
     socket.write_all(&yes).await.map_err(|_| End::Gone)?;
     Box::pin(session.handshake(socket, LDAPS, Instant::now())).await.map(Head::new)
-}
-
-async fn next_request(session: &Session, head: &mut Head, deadlines: Deadlines) -> Result<(), End> {
-    head.fill(Framing::Lengths, MAX_FRAME, deadlines, &session.cancel, |octets| match extract(octets) {
-        Err(Error::Incomplete(more)) => Err(more),
-        _ => Ok(()),
-    })
-    .await
 }
 
 /// What to do with a request of a connection that has no route.
