@@ -8,7 +8,6 @@
 mod admin;
 mod cancel;
 pub mod cli;
-mod client_address;
 pub mod config;
 mod connect;
 pub mod guard;
@@ -17,8 +16,6 @@ mod hex;
 mod housekeeping;
 pub mod listeners;
 mod lock;
-mod log_file;
-mod log_lines;
 pub mod logging;
 mod metrics;
 mod open_files;

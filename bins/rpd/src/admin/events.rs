@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{Desk, Peer, answer::No, log::Line, requests::Request};
 use crate::{
-    log_lines::{self, lines},
+    logging::kept::{self, lines},
     refused::Refused,
 };
 
@@ -44,7 +44,7 @@ struct Listener {
     desk: Arc<Desk>,
     seconds: Interval,
     requests: Receiver<Arc<Refused>>,
-    lines: Receiver<Arc<log_lines::Line>>,
+    lines: Receiver<Arc<kept::Line>>,
     lists: watch::Receiver<()>,
     reloads: watch::Receiver<Option<String>>,
     /// He has shown who he is, and does so again when the configuration has changed.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{answer::No, requests::Last};
 use crate::{
     guard::time_text,
-    log_lines::{self, lines},
+    logging::kept::{self, lines},
 };
 
 #[derive(Serialize)]
@@ -19,8 +19,8 @@ pub(super) struct Line {
     text: String,
 }
 
-impl From<&log_lines::Line> for Line {
-    fn from(line: &log_lines::Line) -> Self {
+impl From<&kept::Line> for Line {
+    fn from(line: &kept::Line) -> Self {
         Self { time: time_text(line.time), level: line.level.as_str(), text: line.text.clone() }
     }
 }

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::DEFAULT_CONFIG;
 use crate::{
     config::Config,
-    log_file, logging, paths,
+    logging, paths,
     reload::{FilesSeen, files_now, reload},
     server::{self, Control, Running, StartError, Stop},
     systemd,
@@ -128,7 +128,7 @@ impl Attendant {
                         // The log has heard of whatever came of it.
                         let _ = reload(control, "SIGHUP");
                     }
-                    _ = user.recv() => match log_file::reopen() {
+                    _ = user.recv() => match logging::reopen() {
                         Ok(()) => info!("SIGUSR1: the log is opened anew"),
                         Err(error) => error!(%error, "SIGUSR1: the log cannot be opened anew, and goes on as before"),
                     },

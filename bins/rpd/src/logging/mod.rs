@@ -1,124 +1,34 @@
-//! One line a connection or request: who, what, where to, and why not.
+//! One line a connection or request: who, what, where to, and why not. Where the lines go, and how, is in `output`.
+
+mod client_address;
+mod file;
+pub(crate) mod kept;
+mod output;
 
 use std::{
     fmt,
-    io::{self, IsTerminal},
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
 
 use rp_guard::{Entry, Key, Kind, Network, Origin, Verdict};
 use rp_route::leg::Leg;
 use tracing::{
-    Level, debug,
+    debug,
     field::{DisplayValue, display},
-    info,
-    level_filters::LevelFilter,
-    warn,
-};
-use tracing_subscriber::{
-    Layer, layer::SubscriberExt, registry::LookupSpan, reload, util::SubscriberInitExt,
+    info, warn,
 };
 
+pub use file::{end, lost, reopen};
+pub use output::{Prepared, start};
+
 use crate::{
-    client_address::{self, Shown},
-    config::{self, Format, Host, Log},
+    config::{Host, Log},
     guard::{Refusing, event_words, time_text},
-    log_file, log_lines,
     outcome::{Cause, End, Facts, Observation, Reason, Record, Refusal},
     protocol::Protocol,
 };
-
-/// Begins to log, as the configuration says. Only the first call counts.
-///
-/// # Errors
-/// `log.file` cannot be written.
-pub fn start(log: &Log) -> io::Result<()> {
-    let prepared = Prepared::new(log)?;
-    let (filter, level) = reload::Layer::new(prepared.level);
-    let (lines, layer) = reload::Layer::new(layer(log));
-    if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
-        let change: Change = Box::new(move |log| {
-            // Nobody to tell where the log itself is gone.
-            let _ = (level.reload(filter_of(log)), layer.reload(self::layer(log)));
-        });
-        let _ = CHANGE.set(change);
-    }
-    prepared.apply();
-    Ok(())
-}
-
-/// Writes all lines that wait. What is logged after this is lost.
-pub fn end() {
-    log_file::end();
-}
-
-/// Lines that were lost because whoever takes them was too slow.
-pub fn lost() -> usize {
-    log_file::lost()
-}
-
-/// What a change of the log needs, had before anything is changed.
-pub struct Prepared {
-    log: Log,
-    level: LevelFilter,
-    output: Option<log_file::LogFile>,
-}
-
-impl Prepared {
-    /// Opens the file, if lines go to one.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn new(log: &Log) -> io::Result<Self> {
-        let output = log.file.as_deref().map(log_file::LogFile::open).transpose()?;
-        Ok(Self { log: log.clone(), level: filter_of(log), output })
-    }
-
-    /// Logs so from now on, if this process logs at all.
-    pub fn apply(self) {
-        let Some(change) = CHANGE.get() else { return };
-        client_address::show(self.log.client_address);
-        JSON.store(self.log.format == Format::Json, Ordering::Relaxed);
-        log_file::replace(self.output);
-        log_lines::lines().resize(self.log.keep_requests.into());
-        change(&self.log);
-    }
-}
-
-type Change = Box<dyn Fn(&Log) + Send + Sync>;
-
-static CHANGE: OnceLock<Change> = OnceLock::new();
-
-fn filter_of(log: &Log) -> LevelFilter {
-    match log.level {
-        config::Level::Error => Level::ERROR.into(),
-        config::Level::Warn => Level::WARN.into(),
-        config::Level::Info => Level::INFO.into(),
-        config::Level::Debug => Level::DEBUG.into(),
-        config::Level::Trace => Level::TRACE.into(),
-    }
-}
-
-fn layer<S>(log: &Log) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
-{
-    let lines = tracing_subscriber::fmt::layer().with_writer(log_file::writer()).with_target(false);
-    let kept = tracing_subscriber::fmt::layer().with_writer(log_lines::Keep).with_target(false);
-    let kept = kept.with_ansi(false).without_time().with_level(false);
-    // systemd sets this for services whose output goes to the journal, which has time stamps of its own.
-    let journal = log.file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some();
-    let terminal = log.file.is_none() && io::stderr().is_terminal();
-    match log.format {
-        Format::Json => Box::new(lines.json().flatten_event(true).and_then(kept.json().flatten_event(true))),
-        Format::Auto if journal => Box::new(lines.with_ansi(false).without_time().and_then(kept)),
-        Format::Auto | Format::Text => Box::new(lines.with_ansi(terminal).and_then(kept)),
-    }
-}
+use client_address::Shown;
 
 /// What the guard makes of a refusal, and what else was refused of the same kind without a line.
 #[derive(Clone, Debug, Default)]
@@ -344,7 +254,7 @@ struct Safe<'a>(&'a str);
 impl fmt::Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // JSON has quotes of its own.
-        let quoted = !JSON.load(Ordering::Relaxed)
+        let quoted = !AS_JSON.load(Ordering::Relaxed)
             && (self.0.is_empty() || self.0.contains([' ', '"', '=', '\u{a0}']));
         let quote = if quoted { "\"" } else { "" };
         f.write_str(quote)?;
@@ -370,7 +280,8 @@ fn safe(text: Option<&str>) -> Option<DisplayValue<Safe<'_>>> {
     text.map(|text| display(Safe(text)))
 }
 
-static JSON: AtomicBool = AtomicBool::new(false);
+/// Whether lines are written as JSON.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Marks that reorder or hide what a terminal shows (Unicode's bidirectional and zero-width ones).
 fn is_misleading(c: char) -> bool {
