@@ -21,7 +21,7 @@ use foldhash::fast::RandomState;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 use rp_guard::Verdict;
 
@@ -46,14 +46,14 @@ pub struct Metrics {
     protocols: PerSpoken<PerProtocolSeries>,
     hosts: Hosts,
     known: RwLock<HashMap<String, Arc<Host>, RandomState>>,
-    events: Family<[(&'static str, &'static str); 3], Counter>,
-    bans: Family<[(&'static str, &'static str); 1], Counter>,
+    events: Labelled<3>,
+    bans: Labelled<1>,
     refused: Counter,
-    limits: Family<[(&'static str, &'static str); 1], Counter>,
-    accept_errors: Family<[(&'static str, &'static str); 1], Counter>,
+    limits: Labelled<1>,
+    accept_errors: Labelled<1>,
     responses_dropped: Counter,
-    certificates: Family<[(&'static str, &'static str); 1], Counter>,
-    reloads: Family<[(&'static str, &'static str); 1], Counter>,
+    certificates: Labelled<1>,
+    reloads: Labelled<1>,
     last_reload: Gauge,
     last_success: Gauge<f64, AtomicU64>,
     panics: Counter,
@@ -86,84 +86,56 @@ impl Metrics {
     /// All at zero.
     pub fn new(watched: Watched) -> Self {
         let mut registry = Registry::with_prefix("rpd");
-        let build = Family::<[(&'static str, &'static str); 1], Gauge>::default();
-        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
-        registry.register("build_info", "What runs here", build);
-        let listeners = Listener::register_all(&mut registry);
-        let protocols = PerProtocolSeries::register_all(&mut registry);
-        let hosts = Hosts::register(&mut registry);
-        let (events, bans, limits) = (Family::default(), Family::default(), Family::default());
-        let (accept_errors, certificates) = (Family::default(), Family::default());
-        let (reloads, last_reload) = (Family::default(), Gauge::default());
-        let last_success = Gauge::<f64, AtomicU64>::default();
-        let (refused, responses_dropped, panics) =
-            (Counter::default(), Counter::default(), Counter::default());
-        // At zero from the start: what first appears as one has no rate.
-        for mode in ["enforce", "observe"] {
-            drop(bans.get_or_create(&[("mode", mode)]));
-        }
-        for limit in ["max-connections", "connections-per-source"] {
-            drop(limits.get_or_create(&[("limit", limit)]));
-        }
-        drop(accept_errors.get_or_create(&[("error", "EMFILE")]));
-        for result in ["trusted", "untrusted", "none"] {
-            drop(certificates.get_or_create(&[("result", result)]));
-        }
-        for result in ["done", "failed"] {
-            drop(reloads.get_or_create(&[("result", result)]));
-        }
-        // What runs was read without an error.
-        last_reload.set(1);
-        last_success.set(timestamp(SystemTime::now()));
-        registry.register("config_reloads", "Reloads of the configuration", reloads.clone());
-        registry.register(
-            "config_last_reload_success",
-            "Whether the last one succeeded",
-            last_reload.clone(),
-        );
-        registry.register(
-            "config_last_reload_success_timestamp_seconds",
-            "When what is in force was read",
-            last_success.clone(),
-        );
-        registry.register("guard_events", "Refusals, by what the guard made of them", events.clone());
-        registry.register("guard_bans", "Sources that were shut out, or would have been", bans.clone());
-        registry.register("guard_refused", "Connections closed because of the lists", refused.clone());
-        registry.register("limit_hits", "Connections that a limit ended or kept out", limits.clone());
-        registry.register("accept_errors", "Failures to accept a connection", accept_errors.clone());
-        registry.register(
-            "client_certificates",
-            "Clients of hosts that check certificates",
-            certificates.clone(),
-        );
-        registry.register(
-            "sip_responses_dropped",
-            "Answers of phones that nobody waits for",
-            responses_dropped.clone(),
-        );
-        registry.register("panics", "Connections that ended by a bug of the proxy", panics.clone());
         registry.register_collector(Box::new(watched));
-        Self {
-            registry,
-            listeners,
-            protocols,
-            hosts,
+        let all = &mut registry;
+        let build: Labelled<1, Gauge> = registered(all, "build_info", "What runs here");
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        let metrics = Self {
+            listeners: Listener::register_all(all),
+            protocols: PerProtocolSeries::register_all(all),
+            hosts: Hosts::register(all),
             known: RwLock::default(),
-            events,
-            bans,
-            refused,
-            limits,
-            accept_errors,
-            responses_dropped,
-            certificates,
-            reloads,
-            last_reload,
-            last_success,
-            panics,
+            reloads: registered(all, "config_reloads", "Reloads of the configuration"),
+            last_reload: registered(all, "config_last_reload_success", "Whether the last one succeeded"),
+            last_success: registered(
+                all,
+                "config_last_reload_success_timestamp_seconds",
+                "When what is in force was read",
+            ),
+            events: registered(all, "guard_events", "Refusals, by what the guard made of them"),
+            bans: registered(all, "guard_bans", "Sources that were shut out, or would have been"),
+            refused: registered(all, "guard_refused", "Connections closed because of the lists"),
+            limits: registered(all, "limit_hits", "Connections that a limit ended or kept out"),
+            accept_errors: registered(all, "accept_errors", "Failures to accept a connection"),
+            certificates: registered(all, "client_certificates", "Clients of hosts that check certificates"),
+            responses_dropped: registered(
+                all,
+                "sip_responses_dropped",
+                "Answers of phones that nobody waits for",
+            ),
+            panics: registered(all, "panics", "Connections that ended by a bug of the proxy"),
             requests_in_all: Counter::default(),
             refusals_in_all: Counter::default(),
             counted_in_all: Counter::default(),
-        }
+            registry,
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// What first appears as one has no rate: so what is worth an alert is there from the start.
+    fn begin(&self) {
+        let at_zero = |family: &Labelled<1>, label, values: &[&'static str]| {
+            values.iter().for_each(|value| drop(family.get_or_create(&[(label, *value)])));
+        };
+        at_zero(&self.bans, "mode", &["enforce", "observe"]);
+        at_zero(&self.limits, "limit", &["max-connections", "connections-per-source"]);
+        at_zero(&self.accept_errors, "error", &["EMFILE"]);
+        at_zero(&self.certificates, "result", &["trusted", "untrusted", "none"]);
+        at_zero(&self.reloads, "result", &["done", "failed"]);
+        // What runs was read without an error.
+        self.last_reload.set(1);
+        self.last_success.set(timestamp(SystemTime::now()));
     }
 
     /// What there was so far.
@@ -364,6 +336,16 @@ impl PerProtocolSeries {
             }
         })
     }
+}
+
+/// A metric by so many labels.
+type Labelled<const N: usize, M = Counter> = Family<[(&'static str, &'static str); N], M>;
+
+/// A metric that is told from now on.
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 /// Seconds since 1970.
