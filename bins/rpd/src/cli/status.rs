@@ -71,22 +71,20 @@ fn in_words(status: &Value, wrong: &[String], now: i64) -> String {
     if wrong.is_empty() {
         words.push_str("nothing is wrong\n");
     }
+    words + &columns(&figures(status))
+}
+
+/// What there is to know when nothing is wrong: names and values.
+fn figures(status: &Value) -> Vec<[String; 2]> {
     let (config, guard, totals) = (&status["config"], &status["guard"], &status["totals"]);
-    let listeners = rows(&status["listeners"]).iter().map(|listener| {
-        let addresses: Vec<String> = rows(&listener["addresses"]).iter().map(text).collect();
-        let at = if addresses.is_empty() { "no longer".to_owned() } else { addresses.join(", ") };
-        format!("{} on {at}: {}", text(&listener["name"]), listener["connections"])
-    });
+    let row = |name: &str, value: String| [name.to_owned(), value];
     let mut table = vec![
-        ["configuration".to_owned(), format!("{}, read {}", text(&config["file"]), text(&config["read"]))],
-        [
-            "connections".to_owned(),
-            format!("{} of at most {}", status["connections"], status["max-connections"]),
-        ],
+        row("configuration", format!("{}, read {}", text(&config["file"]), text(&config["read"]))),
+        row("connections", format!("{} of at most {}", status["connections"], status["max-connections"])),
     ];
-    table.extend(listeners.map(|listener| [String::new(), listener]));
-    table.push([
-        "guard".to_owned(),
+    table.extend(rows(&status["listeners"]).iter().map(|listener| row("", listener_words(listener))));
+    table.push(row(
+        "guard",
         format!(
             "{}: {} blocked, {} allowed, {} counted now",
             text(&guard["mode"]),
@@ -94,18 +92,22 @@ fn in_words(status: &Value, wrong: &[String], now: i64) -> String {
             guard["allowed"],
             guard["tracked"]
         ),
-    ]);
-    table.push([
-        "since the start".to_owned(),
+    ));
+    table.push(row(
+        "since the start",
         format!(
             "{} connections, {} requests, {} refused, {} of these counted",
             totals["connections"], totals["requests"], totals["refusals"], totals["counted"]
         ),
-    ]);
-    for warning in rows(&config["warnings"]) {
-        table.push(["warning".to_owned(), text(warning)]);
-    }
-    words + &columns(&table)
+    ));
+    table.extend(rows(&config["warnings"]).iter().map(|warning| row("warning", text(warning))));
+    table
+}
+
+fn listener_words(listener: &Value) -> String {
+    let addresses: Vec<String> = rows(&listener["addresses"]).iter().map(text).collect();
+    let at = if addresses.is_empty() { "no longer".to_owned() } else { addresses.join(", ") };
+    format!("{} on {at}: {}", text(&listener["name"]), listener["connections"])
 }
 
 /// What somebody has to do something about.
