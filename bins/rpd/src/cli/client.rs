@@ -64,11 +64,11 @@ impl Which {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
-        let config = match (&self.config, Config::load(Path::new(DEFAULT_CONFIG))) {
-            (Some(path), _) => Config::load(path).map_err(|report| Failure::Refused(report.to_string()))?.0,
-            (None, Ok((config, _))) => config,
+        let config = match Config::load(self.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG))) {
+            Ok((config, _)) => config,
             // It need not be there, and whoever may administer need not be able to read the keys that it names.
-            (None, Err(_)) => return Ok(paths::admin_socket()),
+            Err(_) if self.config.is_none() => return Ok(paths::admin_socket()),
+            Err(report) => return Err(Failure::Refused(report.to_string())),
         };
         match config.admin.socket {
             Place::Usual => Ok(paths::admin_socket()),

@@ -78,5 +78,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     format!("{} (commit {COMMIT}, TLS by rustls with aws-lc-rs)", env!("CARGO_PKG_VERSION"))
 });
 
+/// The exit code where nobody answers.
+const UNREACHABLE: u8 = 3;
+
 /// Where the configuration is unless the command line says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/rpd/rpd.toml";

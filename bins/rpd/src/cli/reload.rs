@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::client::{Failure, Which};
+use super::{
+    client::{Failure, Which},
+    words::failed,
+};
 
 /// Have a running proxy read its configuration anew, and wait for what comes of it.
 ///
@@ -31,10 +34,7 @@ impl Reload {
                 eprintln!("not reloaded, and everything is as it was:\n{}", why.trim_end());
                 ExitCode::FAILURE
             }
-            Err(unreachable @ Failure::Unreachable(_)) => {
-                eprintln!("error: {unreachable}");
-                ExitCode::from(NOTHING_REACHABLE)
-            }
+            Err(unreachable @ Failure::Unreachable(_)) => failed(&unreachable),
         }
     }
 }
@@ -42,5 +42,3 @@ impl Reload {
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
-
-const NOTHING_REACHABLE: u8 = 3;

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use serde_json::Value;
 
-use super::client::Failure;
+use super::{UNREACHABLE, client::Failure};
 
 /// Says what went wrong, and gives the exit code for it.
 pub(super) fn failed(failure: &Failure) -> ExitCode {
@@ -52,9 +52,6 @@ pub(super) fn columns<const N: usize>(table: &[[String; N]]) -> String {
     }
     words
 }
-
-/// Nobody answers.
-const UNREACHABLE: u8 = 3;
 
 #[cfg(test)]
 mod tests {

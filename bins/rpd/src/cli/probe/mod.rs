@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use connection::{Asked, resolve};
 pub(super) use connection::{Shown, open, shown_fingerprint, trusting};
 
+use super::UNREACHABLE;
 use crate::{
     config::{Fingerprint, FromText},
     protocol::Protocol,
@@ -361,4 +362,3 @@ impl fmt::Display for ProbeError {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const UNREACHABLE: u8 = 3;
