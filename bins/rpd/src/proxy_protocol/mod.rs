@@ -3,10 +3,12 @@
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>; its sections stand at the rules. Octets in, values
 //! out; only [`receive`] knows a socket.
 
+mod v1;
+mod v2;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    str::FromStr,
 };
 
 use schemars::JsonSchema;
@@ -57,8 +59,8 @@ pub enum Error {
 pub fn parse(octets: &[u8]) -> Result<Header, Error> {
     match octets.first() {
         None => Err(Error::Incomplete),
-        Some(b'P') => parse_line(octets),
-        Some(&first) if SIGNATURE.starts_with(&[first]) => parse_binary(octets),
+        Some(b'P') => v1::parse(octets),
+        Some(&first) if v2::SIGNATURE.starts_with(&[first]) => v2::parse(octets),
         Some(_) => Err(Error::Invalid("no PROXY header")),
     }
 }
@@ -66,13 +68,13 @@ pub fn parse(octets: &[u8]) -> Result<Header, Error> {
 /// The header that says `addresses`.
 pub fn write(version: Version, addresses: &Addresses) -> Vec<u8> {
     match (version, families(addresses)) {
-        (Version::V1, Families::V4(source, destination)) => line("TCP4", source, destination, addresses),
-        (Version::V1, Families::V6(source, destination)) => line("TCP6", source, destination, addresses),
+        (Version::V1, Families::V4(source, destination)) => v1::write("TCP4", source, destination, addresses),
+        (Version::V1, Families::V6(source, destination)) => v1::write("TCP6", source, destination, addresses),
         (Version::V2, Families::V4(source, destination)) => {
-            binary(TCP4, &[source.octets(), destination.octets()].concat(), addresses)
+            v2::write(v2::TCP4, &[source.octets(), destination.octets()].concat(), addresses)
         }
         (Version::V2, Families::V6(source, destination)) => {
-            binary(TCP6, &[source.octets(), destination.octets()].concat(), addresses)
+            v2::write(v2::TCP6, &[source.octets(), destination.octets()].concat(), addresses)
         }
     }
 }
@@ -85,7 +87,7 @@ pub async fn receive(socket: &mut TcpStream) -> io::Result<Header> {
     let mut octets = Vec::new();
     loop {
         let had = octets.len();
-        octets.resize(LONGEST, 0);
+        octets.resize(v2::LONGEST, 0);
         let seen = socket.peek(&mut octets[had..]).await?;
         octets.truncate(had + seen);
         let (taken, decided) = match parse(&octets) {
@@ -101,145 +103,6 @@ pub async fn receive(socket: &mut TcpStream) -> io::Result<Header> {
         }
     }
 }
-
-// ----- version 1, section 2.1
-
-fn parse_line(octets: &[u8]) -> Result<Header, Error> {
-    let known = octets.len().min(PREFIX.len());
-    if octets[..known] != PREFIX[..known] {
-        return Err(Error::Invalid("no PROXY header"));
-    }
-    let line = octets.get(..LONGEST_LINE).unwrap_or(octets);
-    let Some(end) = line.iter().position(|&octet| octet == b'\n') else {
-        let full = line.len() == LONGEST_LINE;
-        return Err(if full { Error::Invalid("a line of more than 107 octets") } else { Error::Incomplete });
-    };
-    let text = line[..end].strip_suffix(b"\r").and_then(|line| str::from_utf8(line).ok());
-    let text = text.ok_or(Error::Invalid("a line that is no text, or does not end in CR LF"))?;
-    let fields: Vec<&str> = text.split(' ').skip(1).collect();
-    let addresses = match fields[..] {
-        // What follows is to be ignored; haproxy's health checks look like this.
-        ["UNKNOWN", ..] => None,
-        ["TCP4", source, destination, from, to] => {
-            Some(ends::<Ipv4Addr>([source, destination], [from, to]).ok_or(BAD_ADDRESS)?)
-        }
-        ["TCP6", source, destination, from, to] => {
-            Some(ends::<Ipv6Addr>([source, destination], [from, to]).ok_or(BAD_ADDRESS)?)
-        }
-        _ => return Err(Error::Invalid("a line without TCP4, TCP6 or UNKNOWN and their fields")),
-    };
-    Ok(Header { addresses, length: end + 1 })
-}
-
-fn ends<A: FromStr + Into<IpAddr>>(addresses: [&str; 2], ports: [&str; 2]) -> Option<Addresses> {
-    let end =
-        |address: &str, number: &str| Some(SocketAddr::new(address.parse::<A>().ok()?.into(), port(number)?));
-    Some(Addresses { source: end(addresses[0], ports[0])?, destination: end(addresses[1], ports[1])? })
-}
-
-/// Decimal, without a sign and without zeros in front.
-fn port(text: &str) -> Option<u16> {
-    let canonical = text == "0" || text.starts_with(|c: char| matches!(c, '1'..='9'));
-    text.parse().ok().filter(|_| canonical)
-}
-
-fn line(
-    family: &str,
-    source: impl Into<IpAddr>,
-    destination: impl Into<IpAddr>,
-    ends: &Addresses,
-) -> Vec<u8> {
-    let (source, destination): (IpAddr, IpAddr) = (source.into(), destination.into());
-    let (from, to) = (ends.source.port(), ends.destination.port());
-    format!("PROXY {family} {source} {destination} {from} {to}\r\n").into_bytes()
-}
-
-const PREFIX: &[u8] = b"PROXY ";
-/// With CR LF; the longest that can be, so says the standard.
-const LONGEST_LINE: usize = 107;
-const BAD_ADDRESS: Error = Error::Invalid("an address or port that is none");
-
-// ----- version 2, section 2.2
-
-fn parse_binary(octets: &[u8]) -> Result<Header, Error> {
-    let known = octets.len().min(SIGNATURE.len());
-    if octets[..known] != SIGNATURE[..known] {
-        return Err(Error::Invalid("no PROXY header"));
-    }
-    let (command, family) = (octets.get(12), octets.get(13).copied());
-    // Of LOCAL everything but the length is to be ignored.
-    let local = command == Some(&LOCAL);
-    if command.is_some_and(|&command| command != LOCAL && command != PROXY) {
-        return Err(Error::Invalid("neither LOCAL nor PROXY of version 2"));
-    }
-    let needed = match family {
-        None | Some(UNSPECIFIED) => 0,
-        Some(_) if local => 0,
-        Some(TCP4) => 12,
-        Some(TCP6) => 36,
-        Some(UNIX) => 216,
-        Some(_) => return Err(Error::Invalid("neither TCP nor a UNIX stream")),
-    };
-    let (Some(family), Some(&[high, low])) = (family, octets.get(14..FIXED)) else {
-        return Err(Error::Incomplete);
-    };
-    let length = usize::from(u16::from_be_bytes([high, low]));
-    if length > LONGEST - FIXED {
-        return Err(Error::Invalid("a header of more than 536 octets"));
-    }
-    if length < needed {
-        return Err(Error::Invalid("less than the addresses need"));
-    }
-    // Behind the addresses come extensions (2.2.1 on); none is of use here.
-    let Some(block) = octets.get(FIXED..FIXED + length) else {
-        return Err(Error::Incomplete);
-    };
-    let addresses = if local { None } else { block_of(family, block) };
-    Ok(Header { addresses, length: FIXED + length })
-}
-
-fn block_of(family: u8, block: &[u8]) -> Option<Addresses> {
-    match family {
-        TCP4 => {
-            let (source, rest) = block.split_first_chunk::<4>()?;
-            let (destination, rest) = rest.split_first_chunk::<4>()?;
-            with_ports(Ipv4Addr::from(*source).into(), Ipv4Addr::from(*destination).into(), rest)
-        }
-        TCP6 => {
-            let (source, rest) = block.split_first_chunk::<16>()?;
-            let (destination, rest) = rest.split_first_chunk::<16>()?;
-            with_ports(Ipv6Addr::from(*source).into(), Ipv6Addr::from(*destination).into(), rest)
-        }
-        _ => None,
-    }
-}
-
-fn with_ports(source: IpAddr, destination: IpAddr, rest: &[u8]) -> Option<Addresses> {
-    let &[a, b, c, d] = rest.first_chunk()?;
-    let (from, to) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    Some(Addresses { source: (source, from).into(), destination: (destination, to).into() })
-}
-
-fn binary(family: u8, addresses: &[u8], ends: &Addresses) -> Vec<u8> {
-    // Twelve or thirty-six.
-    let length = u8::try_from(addresses.len() + 4).unwrap_or_default();
-    let ports = [ends.source.port().to_be_bytes(), ends.destination.port().to_be_bytes()].concat();
-    [SIGNATURE, &[PROXY, family, 0, length], addresses, &ports].concat()
-}
-
-const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// What stands before the addresses.
-const FIXED: usize = 16;
-/// 2.2: a header fits into the smallest segment that every host takes.
-const LONGEST: usize = 536;
-const LOCAL: u8 = 0x20;
-const PROXY: u8 = 0x21;
-const UNSPECIFIED: u8 = 0x00;
-const TCP4: u8 = 0x11;
-const TCP6: u8 = 0x21;
-const UNIX: u8 = 0x31;
-
-// ----- both
 
 enum Families {
     V4(Ipv4Addr, Ipv4Addr),
@@ -263,7 +126,11 @@ mod tests {
     use proptest::prelude::*;
     use rp_testkit::{Decision, laws};
 
-    use super::*;
+    use super::{
+        v1,
+        v2::{LOCAL, PROXY, SIGNATURE, TCP4, TCP6, UNIX, UNSPECIFIED},
+        *,
+    };
 
     fn decision(octets: &[u8]) -> Decision {
         match parse(octets) {
@@ -337,7 +204,7 @@ mod tests {
             "a line of more than 107 octets"
         );
         let longest = [b"PROXY UNKNOWN ".as_slice(), &[b'x'; 91], b"\r\n"].concat();
-        assert_eq!((longest.len(), read(&longest)), (LONGEST_LINE, None));
+        assert_eq!((longest.len(), read(&longest)), (v1::LONGEST, None));
         refused(&[b"PROXY UNKNOWN ".as_slice(), &[b'x'; 92], b"\r\n"].concat());
     }
 
@@ -412,7 +279,7 @@ mod tests {
 
         #[test]
         fn hostile_octets_keep_the_laws(
-            start in prop::sample::select(vec![&b""[..], PREFIX, b"PROXY TCP4 1.2.3.4 ", SIGNATURE, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0"]),
+            start in prop::sample::select(vec![&b""[..], v1::PREFIX, b"PROXY TCP4 1.2.3.4 ", SIGNATURE, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0"]),
             octets in prop::collection::vec(prop_oneof![any::<u8>(), Just(b' '), Just(b'\r'), Just(b'\n'), Just(b'1')], 0..600),
         ) {
             laws::check(&[start, &octets].concat(), decision);
