@@ -5,14 +5,14 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     slice,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use rp_route::leg::{Leg, Transport};
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{io::AsyncWriteExt, net::TcpSocket, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::Semaphore, time::timeout};
 
 use crate::{
     config::{Keepalive, Limits, Target},
@@ -155,18 +155,49 @@ const PROBES_APART_SIP: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub struct Resolver {
     known: Mutex<HashMap<String, (Instant, Vec<IpAddr>)>>,
+    /// Questions that are open, by name.
+    asking: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Resolver {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let asked = name.to_owned();
+        let answer = async move {
+            let addresses = tokio::net::lookup_host((asked, 0)).await?;
+            Ok(addresses.map(|address| address.ip()).collect())
+        };
+        self.resolve_by(name, answer).await
+    }
+
+    /// What is known of the name, or else the answer, if there is a place to ask for it.
+    async fn resolve_by(
+        &self,
+        name: &str,
+        answer: impl Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
+    ) -> io::Result<Vec<IpAddr>> {
         if let Some(addresses) = self.recent(name) {
             return Ok(addresses);
         }
-        let addresses: Vec<IpAddr> =
-            tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect();
+        let place = self.places(name).acquire_owned().await.map_err(io::Error::other)?;
+        // Somebody else may have heard meanwhile.
+        if let Some(addresses) = self.recent(name) {
+            return Ok(addresses);
+        }
+        // getaddrinfo blocks a thread and cannot be called off: its place is taken until it ends, whoever waits for it.
+        let asked = tokio::spawn(async move {
+            let answer = answer.await;
+            drop(place);
+            answer
+        });
+        let addresses = asked.await.map_err(io::Error::other)??;
         let mut known = lock(&self.known);
         known.insert(name.to_owned(), (Instant::now(), addresses.clone()));
         Ok(addresses)
+    }
+
+    fn places(&self, name: &str) -> Arc<Semaphore> {
+        let mut asking = lock(&self.asking);
+        asking.entry(name.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(QUESTIONS))).clone()
     }
 
     fn recent(&self, name: &str) -> Option<Vec<IpAddr>> {
@@ -184,3 +215,36 @@ impl Resolver {
 }
 
 const KEPT: Duration = Duration::from_secs(30);
+
+/// About one name at a time. While the name service is silent, each of them blocks a thread for long.
+const QUESTIONS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_service_that_is_silent_is_not_asked_by_everybody_at_once() {
+        let (resolver, asked) = (Resolver::default(), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..20 {
+            let asked = asked.clone();
+            let never = async move {
+                asked.fetch_add(1, Ordering::Relaxed);
+                pending().await
+            };
+            let waited = timeout(Duration::from_secs(5), resolver.resolve_by("a.example", never)).await;
+            assert!(waited.is_err(), "each waits as long as he would");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), QUESTIONS);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..20 {
+            let heard = resolver.resolve_by("b.example", async move { Ok(vec![address]) }).await;
+            assert_eq!(heard.expect("an answer"), [address], "other names are asked for");
+        }
+    }
+}
