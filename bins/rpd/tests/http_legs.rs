@@ -10,7 +10,7 @@ use std::{
 };
 
 use common::{
-    Proxy, patient,
+    PATIENCE, Proxy, connect, patient,
     web::{Answers, CLOSE, OK, ask, next_request, read_until, service},
 };
 
@@ -144,4 +144,30 @@ fn a_new_leg_that_is_closed_without_an_answer_is_not_tried_again() {
     let answer = ask(&proxy, &get("/1"));
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
     assert_eq!(requests.try_iter().count(), 1);
+}
+
+/// Otherwise that would be a request which nobody has judged.
+#[test]
+fn a_service_that_overlooks_a_body_does_not_take_it_for_a_request() {
+    for (request, same) in [
+        ("GET /a HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nGET ", false),
+        (
+            "DELETE /b HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nGET \r\n0\r\n\r\n",
+            false,
+        ),
+        ("POST /c HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nGET ", true),
+        ("GET /d HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n", true),
+    ] {
+        let own = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew";
+        let (port, requests) = service(vec![vec![Some(OK), Some(OK)], vec![Some(own)]]);
+        let proxy = proxy(port, "", "");
+        let mut stream = connect(proxy.address("http"));
+        stream.write_all(request.as_bytes()).expect("the proxy reads");
+        let answer = read_until(&mut stream, "\r\n\r\nok");
+        assert!(!answer.contains("close"), "the client's connection stays: {answer}");
+        let got = requests.recv_timeout(PATIENCE).expect("a request");
+        assert_eq!(got.contains("\r\nConnection: close\r\n"), !same, "{got}");
+        stream.write_all(get("/").as_bytes()).expect("the proxy reads");
+        read_until(&mut stream, if same { "\r\n\r\nok" } else { "\r\n\r\nnew" });
+    }
 }

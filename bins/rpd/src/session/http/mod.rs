@@ -241,7 +241,7 @@ fn prepare(session: &Session, head: &Head, request: &RequestHead<'_>, way: &Way)
         forwarded: http.forwarded,
         via: http.via.as_deref(),
     };
-    let last = !http.reuse && !request.keeps_alive();
+    let last = !http.reuse && !request.keeps_alive() || may_be_overlooked(request);
     Exchange {
         request: Request::new(request, &forwarding, last, http.max_body),
         response: Response::to(request),
@@ -268,7 +268,7 @@ fn done(
             session.record.status = Some(answer.status);
             judge(session, request, &upstream, &answer);
             upstream.bound |= request.binds_connection() || answer.binds_connection;
-            if leg_stays {
+            if leg_stays && !may_be_overlooked(request) {
                 legs.keep(upstream);
             }
             if answer.client_stays { Done::Next } else { Done::Close }
@@ -301,6 +301,13 @@ fn judge(session: &Session, request: &RequestHead<'_>, upstream: &Upstream, answ
     if request.has_credentials() && answer.status < 400 {
         session.observe(&Observation::Proven);
     }
+}
+
+/// Its body has no meaning in general (RFC 9110 9.3), so that there are services which do not read it, and take it for their
+/// next request. There is to be none.
+fn may_be_overlooked(request: &RequestHead<'_>) -> bool {
+    let has_body = !matches!(request.framing, rp_http::Framing::None | rp_http::Framing::Length(0));
+    has_body && matches!(request.method, b"GET" | b"HEAD" | b"OPTIONS" | b"DELETE")
 }
 
 /// RFC 9110 9.2.2.
