@@ -32,6 +32,26 @@ fn every_configuration_in_the_texts_loads() {
     assert!(seen >= 14, "only {seen} configurations");
 }
 
+#[test]
+fn the_file_of_the_package_loads_once_its_lines_are_no_comments() {
+    let folder = files();
+    let is_toml = |line: &&str| line.starts_with('[') || line.contains(" = ");
+    let lines = include_str!("../../../dist/rpd.toml").lines();
+    let text: Vec<&str> = lines.map(|line| line.strip_prefix("# ").filter(is_toml).unwrap_or(line)).collect();
+    let text = text.join("\n").replace("tls/example.com.pem", "tls/rpd.pem");
+    let text = text
+        .replace("tls/example.com.key", "tls/rpd.pem")
+        .replace("sha256:...", &format!("sha256:{}", "6f".repeat(32)));
+    let (config, warnings) = Config::parse(&text, &folder.path().join("rpd.toml"))
+        .unwrap_or_else(|report| panic!("{report}\n{text}"));
+    assert_eq!(config.hosts.len(), 1, "{text}");
+    // The row has no SIP, which few need.
+    assert!(
+        warnings.findings().iter().all(|finding| finding.message.starts_with("listen.sip")),
+        "{warnings}"
+    );
+}
+
 /// What a part of a file stands in.
 const AROUND: &str = r#"
 [listen]
