@@ -18,7 +18,7 @@ use common::{
 };
 use rp_ldap::messages;
 use rpd::{
-    explain::{Explanation, Question, Word},
+    explain::{Explanation, Outcome, Question},
     protocol::ListenerKind,
     tls,
 };
@@ -93,9 +93,9 @@ impl Stage {
 
     fn has_come(&self, Asked { source, told, .. }: &Asked) -> bool {
         match (told.outcome, &told.refusal) {
-            (Word::Forwarded, _) => self.has_reached(*source),
+            (Outcome::Forwarded, _) => self.has_reached(*source),
             // A browser's spare connection just ends.
-            (Word::Incomplete, Some(refusal)) if told.octets == 0 && !refusal.counted => true,
+            (Outcome::Incomplete, Some(refusal)) if told.octets == 0 && !refusal.counted => true,
             (_, Some(refusal)) => {
                 let counted = if refusal.counted { "counted=\"yes\"" } else { "counted=\"no\"" };
                 let reason = format!("reason={} ", refusal.reason);
@@ -106,8 +106,8 @@ impl Stage {
     }
 
     fn has_come_otherwise(&self, Asked { source, told, .. }: &Asked) -> bool {
-        let is_well = matches!(told.outcome, Word::Answered | Word::Closed);
-        self.has_reached(*source) != (told.outcome == Word::Forwarded)
+        let is_well = matches!(told.outcome, Outcome::Answered | Outcome::Closed);
+        self.has_reached(*source) != (told.outcome == Outcome::Forwarded)
             || (is_well && log(*source).count(&["refused"]) > 0)
     }
 
@@ -116,7 +116,7 @@ impl Stage {
     }
 
     /// How many of those were asked have come out so.
-    fn count(&self, outcome: Word) -> usize {
+    fn count(&self, outcome: Outcome) -> usize {
         self.asked.iter().filter(|asked| asked.told.outcome == outcome).count()
     }
 }
@@ -171,7 +171,8 @@ fn every_message_of_the_corpora_comes_out_as_explained() {
         stage.ask(listener, &octets, &name, &Client::default());
     }
     stage.hold();
-    let outcomes = [Word::Forwarded, Word::Refused, Word::Incomplete].map(|outcome| stage.count(outcome));
+    let outcomes =
+        [Outcome::Forwarded, Outcome::Refused, Outcome::Incomplete].map(|outcome| stage.count(outcome));
     assert!(outcomes.iter().all(|count| *count > 10), "{outcomes:?}");
 }
 

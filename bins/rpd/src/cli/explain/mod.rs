@@ -16,7 +16,7 @@ use clap::Args;
 use super::DEFAULT_CONFIG;
 use crate::{
     config::Config,
-    explain::{Explanation, Question, Word, address, octets_of_hex},
+    explain::{Explanation, Outcome, Question, address, octets_of_hex},
     guard::Gate,
     protocol::ListenerKind,
     state::State,
@@ -75,7 +75,7 @@ impl Explain {
                 } else {
                     print!("{}", text::InWords(&explanation));
                 }
-                if explanation.outcome == Word::Forwarded { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+                if explanation.outcome == Outcome::Forwarded { ExitCode::SUCCESS } else { ExitCode::FAILURE }
             }
             Err(wrong) => {
                 eprintln!("error: {}", wrong.trim_end());

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use rp_route::leg::Transport;
 
-use crate::explain::{Asked, Explanation, HostTold, KeyTold, LegTold, RefusalTold, Word};
+use crate::explain::{Asked, Explanation, HostTold, KeyTold, LegTold, Outcome, RefusalTold};
 
 /// For somebody who has to find out at night why a phone does not register.
 pub(super) struct InWords<'a>(pub(super) &'a Explanation);
@@ -72,10 +72,10 @@ fn write_leg(f: &mut fmt::Formatter<'_>, leg: &LegTold) -> fmt::Result {
 fn write_outcome(f: &mut fmt::Formatter<'_>, told: &Explanation) -> fmt::Result {
     let answer = told.answer.as_ref().map_or("", |answer| answer.words.as_str());
     match (told.outcome, &told.refusal) {
-        (Word::Forwarded, _) => line(f, "FORWARDED", "the message goes to the host as it is told above"),
-        (Word::Answered, _) => line(f, "ANSWERED", format_args!("by rpd itself: {answer}")),
-        (Word::Closed, _) => line(f, "CLOSED", "the client says goodbye, and nothing was asked for"),
-        (Word::Incomplete, refusal) => {
+        (Outcome::Forwarded, _) => line(f, "FORWARDED", "the message goes to the host as it is told above"),
+        (Outcome::Answered, _) => line(f, "ANSWERED", format_args!("by rpd itself: {answer}")),
+        (Outcome::Closed, _) => line(f, "CLOSED", "the client says goodbye, and nothing was asked for"),
+        (Outcome::Incomplete, refusal) => {
             let missing = told.missing.unwrap_or(1);
             line(
                 f,
@@ -87,11 +87,11 @@ fn write_outcome(f: &mut fmt::Formatter<'_>, told: &Explanation) -> fmt::Result 
                 None => Ok(()),
             }
         }
-        (Word::Refused, Some(refusal)) => {
+        (Outcome::Refused, Some(refusal)) => {
             write_refusal(f, "REFUSED", refusal)?;
             line(f, "answer", answer)
         }
-        (Word::Refused, None) => line(f, "REFUSED", answer),
+        (Outcome::Refused, None) => line(f, "REFUSED", answer),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use rp_guard::{Kind, Mode};
 
-use super::{AnswerTold, Explanation, RefusalTold, Word};
+use super::{AnswerTold, Explanation, Outcome, RefusalTold};
 use crate::{
     guard::{Gate, Listing, speaks_against},
     outcome::{Facts, Reason, Refusal},
@@ -54,7 +54,7 @@ pub(super) fn shut_out(explanation: &mut Explanation, state: &State, gate: &Gate
             Refusal::because(Reason::Blocked, format_args!("{} is blocked by the lists", entry.network));
         explanation.refusal =
             Some(RefusalTold::new(refusal, (false, "whom the lists shut out is not counted".to_owned())));
-        explanation.outcome = Word::Refused;
+        explanation.outcome = Outcome::Refused;
         explanation.answer = Some(AnswerTold::silence());
         explanation.leg = None;
     }
@@ -63,12 +63,12 @@ pub(super) fn shut_out(explanation: &mut Explanation, state: &State, gate: &Gate
 /// What would become of a message whose source is shut out.
 fn without(explanation: &Explanation) -> String {
     let word = match (explanation.outcome, &explanation.refusal) {
-        (Word::Refused, Some(refusal)) => return format!("refused all the same: {}", refusal.reason),
-        (Word::Refused, None) => "refused all the same",
-        (Word::Forwarded, _) => "forwarded",
-        (Word::Answered, _) => "answered",
-        (Word::Closed, _) => "taken for a goodbye",
-        (Word::Incomplete, _) => "waited for",
+        (Outcome::Refused, Some(refusal)) => return format!("refused all the same: {}", refusal.reason),
+        (Outcome::Refused, None) => "refused all the same",
+        (Outcome::Forwarded, _) => "forwarded",
+        (Outcome::Answered, _) => "answered",
+        (Outcome::Closed, _) => "taken for a goodbye",
+        (Outcome::Incomplete, _) => "waited for",
     };
     word.to_owned()
 }

@@ -11,7 +11,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use rp_route::leg::Leg;
 
 pub use question::{Question, address, octets_of_hex};
-pub use told::{AnswerTold, Asked, Explanation, HostTold, KeyTold, LegTold, RefusalTold, Word};
+pub use told::{AnswerTold, Asked, Explanation, HostTold, KeyTold, LegTold, Outcome, RefusalTold};
 
 use super::{
     case::Case,

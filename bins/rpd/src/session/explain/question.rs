@@ -9,7 +9,7 @@ use rp_route::leg::Transport;
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    Asked, Explanation, RefusalTold, Told, Verdict, Word, explain,
+    Asked, Explanation, Outcome, RefusalTold, Told, Verdict, explain,
     guard::{judgement, shut_out},
     host::{host_told, known_names, way},
     sniffed,
@@ -70,7 +70,7 @@ impl Question {
             host: record.host.map(|host| host_told(state, protocol, record.name.as_deref(), &host)),
             rules: rules.into_iter().map(|asked| of_protocol(protocol, asked)).collect(),
             leg: None,
-            outcome: Word::Closed,
+            outcome: Outcome::Closed,
             refusal: None,
             missing: None,
             answer: None,
@@ -83,20 +83,20 @@ impl Question {
         };
         match verdict {
             Verdict::Forwarded(destination, leg) => {
-                explanation.outcome = Word::Forwarded;
+                explanation.outcome = Outcome::Forwarded;
                 explanation.leg = Some(way(&destination, protocol, leg, over, record.certificate.as_deref()));
             }
             Verdict::Refused(refusal, answer) => {
-                explanation.outcome = Word::Refused;
+                explanation.outcome = Outcome::Refused;
                 explanation.notes.extend(known_names(state, protocol, &refusal));
                 (explanation.refusal, explanation.answer) = (Some(judged(refusal)), Some(answer));
             }
             Verdict::Answered(answer) => {
-                (explanation.outcome, explanation.answer) = (Word::Answered, Some(answer));
+                (explanation.outcome, explanation.answer) = (Outcome::Answered, Some(answer));
             }
-            Verdict::Closed => explanation.outcome = Word::Closed,
+            Verdict::Closed => explanation.outcome = Outcome::Closed,
             Verdict::Incomplete(missing) => {
-                (explanation.outcome, explanation.missing) = (Word::Incomplete, Some(missing.get()));
+                (explanation.outcome, explanation.missing) = (Outcome::Incomplete, Some(missing.get()));
                 explanation.refusal = Some(judged(self.no_more(over)));
             }
         }

@@ -45,7 +45,7 @@ pub struct Explanation {
     /// The way to the host, if it comes to that.
     pub leg: Option<LegTold>,
     /// What comes of it all.
-    pub outcome: Word,
+    pub outcome: Outcome,
     /// Why it is refused; of a message that is not whole: why it will be, if no more comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalTold>,
@@ -65,7 +65,7 @@ pub struct Explanation {
 /// What comes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Word {
+pub enum Outcome {
     /// A connection to the host is made for it.
     Forwarded,
     /// It is refused.
