@@ -63,8 +63,9 @@ impl<'a> Answer<'a> {
         uri::branch(self.via)
     }
 
-    /// Writes the response piece by piece (8.2.6.2). A To without a tag gets the
-    /// [`Token`] of `tag`, except in 100, which is not of a dialog.
+    /// Writes the response with `status` into `sink`, piece by piece and without a body (8.2.6.2). A To without a tag
+    /// gets the [`Token`] of `tag`, except in 100, which is not of a dialog. `retry_after` are the seconds of
+    /// Retry-After (20.33), which stands there only if they are given.
     pub fn write(&self, status: Status, tag: u64, retry_after: Option<u32>, sink: &mut impl FnMut(&[u8])) {
         sink(b"SIP/2.0 ");
         decimal(u32::from(status.code()), sink);
