@@ -2,10 +2,17 @@
 
 mod common;
 
-use std::{net::TcpListener, thread};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use socket2::{Domain, Socket, Type};
 
 use common::{
-    Log,
+    Log, PATIENCE, patient,
     sip::{KINDS, Stage, Wire, register, register_at, request, response},
 };
 
@@ -30,6 +37,59 @@ fn a_ping_is_answered_by_the_proxy_and_keeps_every_leg_alive() {
         one.send(&options);
         assert_eq!(phone.text_message(), options);
     }
+}
+
+/// So many pings that their pongs cannot all wait in the system's buffers.
+const FLOOD: usize = 64 * 1024 * 1024;
+
+/// Pings for as long as they are taken, or a time passes in which none is; says how many octets were.
+fn flood(stream: &mut TcpStream, patience: Duration) -> usize {
+    stream.set_write_timeout(Some(patience)).expect("a time-out");
+    let pings = b"\r\n\r\n".repeat(64 * 1024);
+    let mut sent = 0;
+    while sent < FLOOD {
+        match stream.write(&pings[sent % 4..]) {
+            Ok(octets) => sent += octets,
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+                break;
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn who_pings_and_does_not_listen_is_not_heard_until_he_does() {
+    let stage = Stage::with("[limits]\nfirst-message = \"1h\"\n", "");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a size");
+    socket.connect(&stage.proxy.address("sip").into()).expect("the proxy listens");
+    let mut phone = patient(socket.into());
+    let sent = flood(&mut phone, Duration::from_secs(2));
+    assert!(sent < FLOOD, "all pongs wait in the proxy");
+    phone.shutdown(Shutdown::Write).expect("a socket");
+    let mut pongs = Vec::new();
+    phone.read_to_end(&mut pongs).expect("all of them, and the end");
+    assert_eq!(pongs.len(), sent / 4 * 2, "none is lost");
+}
+
+#[test]
+fn a_service_that_pings_and_does_not_listen_gets_no_more_pongs() {
+    let stage = Stage::set();
+    let (_phone, line) = stage.registered("sip");
+    let mut line = line.raw();
+    assert_eq!(
+        flood(&mut line, PATIENCE),
+        FLOOD,
+        "the service is heard all the same: it may have something to say"
+    );
+    line.set_read_timeout(Some(Duration::from_secs(2))).expect("a time-out");
+    let (mut pongs, mut octets) = (0, vec![0; 1 << 20]);
+    while let Ok(more @ 1..) = line.read(&mut octets) {
+        pongs += more;
+    }
+    assert!(pongs < FLOOD / 4, "{pongs} octets waited in the proxy");
 }
 
 #[test]

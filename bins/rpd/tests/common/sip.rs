@@ -220,6 +220,11 @@ impl Wire {
         Self::new(StreamOwned::new(connection, socket), socket_too)
     }
 
+    /// What is below it.
+    pub fn raw(&self) -> TcpStream {
+        self.socket.try_clone().expect("a socket")
+    }
+
     /// Its own address.
     pub fn address(&self) -> SocketAddr {
         self.socket.local_addr().expect("an address")

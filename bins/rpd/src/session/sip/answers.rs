@@ -48,9 +48,10 @@ impl Switch {
         write_answer(&session.state(), octets, status, retry_after, &mut self.answers);
     }
 
-    /// Says what is in the line, if the phone stands between two messages; whether there was anything.
+    /// Says what is in the line, if the phone stands between two messages and has taken what was said before; whether
+    /// there was anything. Until then the line is what stops a phone from being heard that pings and does not listen.
     pub(super) fn say_answers(&mut self, cx: &mut Context<'_>) -> bool {
-        let may = self.speaking.is_none() && !self.answers.is_empty();
+        let may = self.speaking.is_none() && !self.answers.is_empty() && self.phone.takes_more();
         if may {
             let answers = mem::take(&mut self.answers);
             self.phone.send(iter::once(&answers[..]), cx);

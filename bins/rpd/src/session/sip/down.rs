@@ -104,10 +104,11 @@ impl Switch {
         self.tell(session, leg, format!("{method} from {from}, Call-ID {call_id}"), &observation);
     }
 
-    /// A CR LF of a service goes no further. Its ping is answered, unless it stands within a message of the phone.
+    /// A CR LF of a service goes no further. Its ping is answered, unless it stands within a message of the phone, or does
+    /// not read.
     fn crlf(&mut self, leg: usize, cx: &mut Context<'_>) {
         let within = self.towards == Some(leg) && !self.phone.follower.is_between_messages();
-        if self.legs[leg].is_pinged() && !within {
+        if self.legs[leg].is_pinged() && !within && self.legs[leg].peer.takes_more() {
             self.legs[leg].peer.send(iter::once(&b"\r\n"[..]), cx);
         }
     }
