@@ -168,18 +168,13 @@ impl Guard {
         actor: &Actor<'_>,
         now: Instant,
     ) -> Result<Change, Refused> {
-        let now = self.millis(now);
-        let mut listed = self.listed();
-        let network = self.rules().keys.unfold_network(network);
-        let mut item = self.find(&listed, network, now)?;
-        (item.kind, item.until) = match item.kind {
-            Kind::Block => (Kind::Allow, deadline(now, lifetime)),
-            Kind::Allow => (Kind::Block, deadline(now, lifetime).or(item.until)),
-        };
-        item.origin = Origin::Manual;
-        item.by = cut(actor.name, NAME_MAX);
-        listed.check(network, item.kind, actor)?;
-        self.change(&mut listed, item, now)
+        self.alter(network, actor, now, |item, now| {
+            (item.kind, item.until) = match item.kind {
+                Kind::Block => (Kind::Allow, deadline(now, lifetime)),
+                Kind::Allow => (Kind::Block, deadline(now, lifetime).or(item.until)),
+            };
+            Ok(())
+        })
     }
 
     /// Gives an entry another time to live, counted from now, or another comment; what is `None` stays. The entry
@@ -195,20 +190,15 @@ impl Guard {
         actor: &Actor<'_>,
         now: Instant,
     ) -> Result<Change, Refused> {
-        let now = self.millis(now);
-        let mut listed = self.listed();
-        let network = self.rules().keys.unfold_network(network);
-        let mut item = self.find(&listed, network, now)?;
-        if let Some(lifetime) = lifetime {
-            item.until = deadline(now, lifetime);
-        }
-        if let Some(comment) = comment {
-            item.comment = checked(comment)?;
-        }
-        item.origin = Origin::Manual;
-        item.by = cut(actor.name, NAME_MAX);
-        listed.check(network, item.kind, actor)?;
-        self.change(&mut listed, item, now)
+        self.alter(network, actor, now, |item, now| {
+            if let Some(lifetime) = lifetime {
+                item.until = deadline(now, lifetime);
+            }
+            if let Some(comment) = comment {
+                item.comment = checked(comment)?;
+            }
+            Ok(())
+        })
     }
 
     /// Removes the entry of exactly this network, manual or automatic. Sources inside start at zero.
@@ -353,6 +343,25 @@ impl Guard {
             (None, ban) => ban,
         };
         Ok(Change { before, after: Some(after), lifted })
+    }
+
+    /// Changes the entry of exactly this network, which becomes a manual one of `actor`.
+    fn alter(
+        &self,
+        network: Network,
+        actor: &Actor<'_>,
+        now: Instant,
+        alter: impl FnOnce(&mut Item, i64) -> Result<(), Refused>,
+    ) -> Result<Change, Refused> {
+        let now = self.millis(now);
+        let mut listed = self.listed();
+        let network = self.rules().keys.unfold_network(network);
+        let mut item = self.find(&listed, network, now)?;
+        alter(&mut item, now)?;
+        item.origin = Origin::Manual;
+        item.by = cut(actor.name, NAME_MAX);
+        listed.check(network, item.kind, actor)?;
+        self.change(&mut listed, item, now)
     }
 
     /// The entry of exactly this network that can be changed, as a new item.

@@ -2,31 +2,16 @@
 
 mod model;
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use model::{SEEDS, after, start};
+use model::{SEEDS, addr, after, guard, network, start};
 use rp_guard::{
-    Actor, Admission, Change, Event, Filter, Guard, Kind, Network, Origin, Policy, Refused, Thresholds,
-    Verdict,
+    Actor, Admission, Change, Event, Filter, Guard, Kind, Origin, Policy, Refused, Thresholds, Verdict,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 const ADMIN: Actor<'_> = Actor { name: "token:ops", addr: None, force: false };
-
-fn addr(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-fn network(text: &str) -> Network {
-    text.parse().unwrap()
-}
-
-fn guard() -> (Guard, Instant) {
-    let start = start();
-    (Guard::new(&Policy::default(), SEEDS, start), start)
-}
 
 fn put(guard: &Guard, text: &str, kind: Kind, now: Instant) -> Change {
     guard.put(network(text), kind, None, "", &ADMIN, now).unwrap()

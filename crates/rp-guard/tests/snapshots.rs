@@ -2,14 +2,12 @@
 
 mod model;
 
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use model::{SEEDS, after, start};
+use model::{SEEDS, addr, after, network, start};
 use proptest::prelude::*;
 use rp_guard::{
-    Actor, Admission, Event, Filter, Guard, Kind, Mode, Network, Origin, Policy, Protocol, Reason, Restored,
-    Saved,
+    Actor, Admission, Event, Filter, Guard, Kind, Mode, Origin, Policy, Protocol, Reason, Restored, Saved,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -18,14 +16,6 @@ const GUESS: Event = Event { reason: Reason(4), protocol: Protocol(2) };
 
 fn wall() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
-}
-
-fn addr(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-fn network(text: &str) -> Network {
-    text.parse().unwrap()
 }
 
 fn guard() -> Guard {

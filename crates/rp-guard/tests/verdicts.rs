@@ -5,27 +5,12 @@ mod model;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use model::{SEEDS, after, start};
+use model::{SEEDS, addr, after, guard, network, start};
 use rp_guard::{
-    Admission, Denial, Event, Filter, Guard, Mode, Network, Origin, Policy, Protocol, Reason, Thresholds,
-    Verdict,
+    Admission, Denial, Event, Filter, Guard, Mode, Origin, Policy, Protocol, Reason, Thresholds, Verdict,
 };
 
 const GUESS: Event = Event { reason: Reason(4), protocol: Protocol(2) };
-
-fn addr(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-fn network(text: &str) -> Network {
-    text.parse().unwrap()
-}
-
-/// A guard of the default policy, and the moment that it was made.
-fn guard() -> (Guard, Instant) {
-    let start = start();
-    (Guard::new(&Policy::default(), SEEDS, start), start)
-}
 
 fn counted(verdict: &Verdict) -> u8 {
     match verdict {

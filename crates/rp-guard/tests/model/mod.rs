@@ -29,6 +29,20 @@ pub fn after(start: Instant, millis: i64) -> Instant {
     start + Duration::from_millis(millis.try_into().expect("tests count forward"))
 }
 
+pub fn addr(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub fn network(text: &str) -> Network {
+    text.parse().unwrap()
+}
+
+/// A guard of the default policy, and the moment that it was made.
+pub fn guard() -> (Guard, Instant) {
+    let start = start();
+    (Guard::new(&Policy::default(), SEEDS, start), start)
+}
+
 /// A policy with this threshold, room for few keys, and short bans.
 pub fn small(threshold: u8) -> Policy {
     Policy {
