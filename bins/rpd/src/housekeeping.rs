@@ -37,7 +37,7 @@ impl Housekeeping {
     pub fn start(gate: Arc<Gate>, rejects: Arc<Rejects>, live: Live) -> io::Result<Self> {
         let (going_on, end) = mpsc::channel::<()>();
         let mut rounds = Rounds { gate, rejects, live, summary: Summary::default(), evicted: 0 };
-        let thread = thread::Builder::new().name("guard".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("housekeeping".to_owned()).spawn(move || {
             for round in 1_u32.. {
                 if end.recv_timeout(ROUND) != Err(RecvTimeoutError::Timeout) {
                     break;
@@ -58,7 +58,7 @@ impl Housekeeping {
     pub fn end(self) {
         drop(self.going_on);
         if self.thread.join().is_err() {
-            error!("the guard's housekeeping ended by a panic");
+            error!("housekeeping ended by a panic");
         }
     }
 }
