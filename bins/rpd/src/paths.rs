@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::config::{Config, Place};
+use crate::config::{AdminSocket, Config};
 
 /// The folder for what changes at run time.
 pub fn state_directory() -> PathBuf {
@@ -28,8 +28,8 @@ pub fn admin_socket() -> PathBuf {
 /// The configuration of a service: what it does not place is at the usual place.
 pub fn usual(mut config: Config) -> Config {
     config.state_directory.get_or_insert_with(state_directory);
-    if config.admin.socket == Place::Usual {
-        config.admin.socket = Place::At(admin_socket());
+    if config.admin.socket == AdminSocket::Usual {
+        config.admin.socket = AdminSocket::At(admin_socket());
     }
     config
 }

@@ -52,7 +52,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
-    config::{self, Place, Role},
+    config::{self, AdminSocket, Role},
     guard::Gate,
     metrics::Metrics,
     server::Control,
@@ -144,8 +144,8 @@ impl Admin {
         let state = control.state();
         let config = &state.config;
         let socket = match &config.admin.socket {
-            Place::At(path) => Some(path.clone()),
-            Place::Usual | Place::Nowhere => None,
+            AdminSocket::At(path) => Some(path.clone()),
+            AdminSocket::Usual | AdminSocket::Nowhere => None,
         };
         let bound = |path: &PathBuf| {
             listen(path, &config.admin).map_err(|error| StartError::Socket { path: path.clone(), error })

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::DEFAULT_CONFIG;
 use crate::{
-    config::{Config, Place},
+    config::{AdminSocket, Config},
     paths,
 };
 
@@ -71,9 +71,9 @@ impl Which {
             Err(report) => return Err(Failure::Refused(report.to_string())),
         };
         match config.admin.socket {
-            Place::Usual => Ok(paths::admin_socket()),
-            Place::At(path) => Ok(path),
-            Place::Nowhere => {
+            AdminSocket::Usual => Ok(paths::admin_socket()),
+            AdminSocket::At(path) => Ok(path),
+            AdminSocket::Nowhere => {
                 Err(Failure::Refused("admin.socket = \"\": this proxy has no socket".to_owned()))
             }
         }

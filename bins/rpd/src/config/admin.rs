@@ -18,7 +18,7 @@ use crate::tls::TrustList;
 /// Where it listens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
-    pub socket: Place,
+    pub socket: AdminSocket,
     /// Permissions of the socket.
     pub mode: FileMode,
     /// The group that owns the socket, by number.
@@ -79,7 +79,7 @@ impl FromText for Sha256 {
 
 /// Where the socket is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum AdminSocket {
     /// In the runtime folder that the environment names, else in the usual one.
     #[default]
     Usual,
@@ -151,9 +151,9 @@ impl Check<'_> {
         }
         Admin {
             socket: match table.socket.as_deref() {
-                None => Place::Usual,
-                Some("") => Place::Nowhere,
-                Some(path) => Place::At(self.folder.join(path)),
+                None => AdminSocket::Usual,
+                Some("") => AdminSocket::Nowhere,
+                Some(path) => AdminSocket::At(self.folder.join(path)),
             },
             mode,
             group: table.socket_group.as_ref().and_then(|group| self.group(group)),

@@ -37,7 +37,7 @@ use std::{
 use rp_route::name::Name;
 use rustls::sign::CertifiedKey;
 
-pub use admin::{Access, Admin, FileMode, Place, Role, Token};
+pub use admin::{Access, Admin, AdminSocket, FileMode, Role, Token};
 pub use engine::Runtime;
 pub use guard::Guard;
 pub use h323::H323;
