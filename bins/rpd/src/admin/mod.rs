@@ -22,6 +22,7 @@ mod remote;
 mod requests;
 mod role;
 mod same_origin;
+mod socket;
 mod status;
 mod taker;
 
@@ -29,30 +30,28 @@ use std::{
     fs,
     io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
-    os::unix::fs::{FileTypeExt, PermissionsExt, chown},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
 };
 
 use axum::{
     Router,
-    extract::{State, connect_info::Connected},
+    extract::State,
     http::{StatusCode, header},
     middleware,
     response::IntoResponse,
     routing::{delete, get, patch, post},
-    serve::IncomingStream,
 };
 use tokio::{
-    net::{UnixListener, UnixStream},
+    net::UnixListener,
     runtime,
     sync::{Semaphore, oneshot},
 };
 use tracing::{error, info};
 
 use crate::{
-    config::{self, AdminSocket, Role},
+    config::{AdminSocket, Config, Role},
     guard::Gate,
     metrics::Metrics,
     server::Control,
@@ -141,27 +140,9 @@ impl Admin {
     /// # Errors
     /// A socket cannot be had.
     pub fn start(control: &Arc<Control>, store: Option<&Arc<Store>>) -> Result<Self, StartError> {
-        let state = control.state();
-        let config = &state.config;
-        let socket = match &config.admin.socket {
-            AdminSocket::At(path) => Some(path.clone()),
-            AdminSocket::Usual | AdminSocket::Nowhere => None,
-        };
-        let bound = |path: &PathBuf| {
-            listen(path, &config.admin).map_err(|error| StartError::Socket { path: path.clone(), error })
-        };
-        let listener = socket.as_ref().map(bound).transpose()?;
-        let exposed = config.metrics.iter().map(|address| {
-            exposed::listen(*address).map_err(|error| StartError::Metrics { address: *address, error })
-        });
-        let exposed = exposed.collect::<Result<Vec<_>, _>>()?;
-        let doors = config.admin.listen.iter().map(|address| {
-            let refused = |error| StartError::Listen { address: *address, error };
-            let door = Door::open(*address, &config.access).map_err(refused)?;
-            Ok((door.address().map_err(refused)?, door))
-        });
-        let (addresses, doors): (Vec<_>, _) =
-            doors.collect::<Result<Vec<_>, StartError>>()?.into_iter().unzip();
+        let sockets = Sockets::bind(&control.state().config)?;
+        let socket = sockets.unix.as_ref().map(|(path, _)| path.clone());
+        let addresses: Vec<_> = sockets.doors.iter().map(|door| door.address).collect();
         let desk = Desk {
             control: control.clone(),
             gate: control.gate().clone(),
@@ -173,15 +154,14 @@ impl Admin {
         let (stop, stopped) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("admin".to_owned());
-        let thread =
-            thread.spawn(move || runtime.block_on(serve(listener, doors, exposed, Arc::new(desk), stopped)));
+        let thread = thread.spawn(move || runtime.block_on(serve(sockets, Arc::new(desk), stopped)))?;
         if let Some(path) = &socket {
             info!("administration on {}", path.display());
         }
         for address in &addresses {
             info!("administration on {address}");
         }
-        Ok(Self { socket, addresses, stop: Some(stop), thread: Some(thread?) })
+        Ok(Self { socket, addresses, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens over TCP.
@@ -205,44 +185,36 @@ impl Drop for Admin {
     }
 }
 
-/// A socket that has its owner and mode before anybody can find it.
-fn listen(path: &Path, config: &config::Admin) -> io::Result<std::os::unix::net::UnixListener> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    make_way(path)?;
-    let hidden = path.with_extension("new");
-    make_way(&hidden)?;
-    let listener = std::os::unix::net::UnixListener::bind(&hidden)?;
-    fs::set_permissions(&hidden, fs::Permissions::from_mode(config.mode.0))?;
-    chown(&hidden, None, config.group)?;
-    fs::rename(&hidden, path)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-/// Removes a socket that nobody listens on any more.
-fn make_way(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(there) if !there.file_type().is_socket() => {
-            Err(io::Error::other("there is a file of this name that is no socket"))
-        }
-        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => Err(ErrorKind::AddrInUse.into()),
-            Err(_) => fs::remove_file(path),
-        },
-    }
-}
-
-async fn serve(
-    listener: Option<std::os::unix::net::UnixListener>,
+/// All that is listened on.
+struct Sockets {
+    unix: Option<(PathBuf, std::os::unix::net::UnixListener)>,
     doors: Vec<Door>,
     exposed: Vec<std::net::TcpListener>,
-    desk: Arc<Desk>,
-    stopped: oneshot::Receiver<()>,
-) {
+}
+
+impl Sockets {
+    fn bind(config: &Config) -> Result<Self, StartError> {
+        let unix = match &config.admin.socket {
+            AdminSocket::At(path) => {
+                let refused = |error| StartError::Socket { path: path.clone(), error };
+                Some((path.clone(), socket::listen(path, &config.admin).map_err(refused)?))
+            }
+            AdminSocket::Usual | AdminSocket::Nowhere => None,
+        };
+        let exposed = config
+            .metrics
+            .iter()
+            .map(|&address| exposed::listen(address).map_err(|error| StartError::Metrics { address, error }));
+        let exposed = exposed.collect::<Result<_, _>>()?;
+        let doors = config.admin.listen.iter().map(|&address| {
+            Door::open(address, &config.access).map_err(|error| StartError::Listen { address, error })
+        });
+        Ok(Self { unix, exposed, doors: doors.collect::<Result<_, _>>()? })
+    }
+}
+
+async fn serve(sockets: Sockets, desk: Arc<Desk>, stopped: oneshot::Receiver<()>) {
+    let Sockets { unix, doors, exposed } = sockets;
     for listener in exposed {
         tokio::spawn(exposed::serve(listener, desk.clone()));
     }
@@ -251,7 +223,7 @@ async fn serve(
         let service = with_page(identified, &desk, door.over_tls);
         tokio::spawn(door.serve(service, desk.clone()));
     }
-    let Some(listener) = listener else {
+    let Some((_, listener)) = unix else {
         let _ = stopped.await;
         return;
     };
@@ -329,16 +301,4 @@ struct Peer {
     role: Role,
     /// Through the socket nobody has an address to lock out.
     address: Option<IpAddr>,
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let io: &UnixStream = stream.io();
-        let name = match io.peer_cred() {
-            Ok(peer) => format!("uid {}", peer.uid()),
-            Err(_) => "somebody".to_owned(),
-        };
-        // Who may open the socket may do everything: its permissions say who that is.
-        Self { name, role: Role::Admin, address: None }
-    }
 }

@@ -39,6 +39,8 @@ use crate::{
 /// A listening socket, and whether it speaks TLS: that stays so, whatever the configuration becomes.
 pub(super) struct Door {
     listener: std::net::TcpListener,
+    /// Where it really is.
+    pub(super) address: SocketAddr,
     pub(super) over_tls: bool,
 }
 
@@ -46,12 +48,7 @@ impl Door {
     pub(super) fn open(address: SocketAddr, access: &Access) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, over_tls: access.key.is_some() })
-    }
-
-    /// Where it really is.
-    pub(super) fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(Self { address: listener.local_addr()?, listener, over_tls: access.key.is_some() })
     }
 
     /// Answers as long as the runtime runs.
