@@ -5,16 +5,16 @@ mod common;
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::{
         Arc,
         mpsc::{Receiver, channel},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
-use common::{Connection, Proxy, certificates, connect};
+use common::{Connection, Proxy, certificates, connect, patient};
 use rcgen::DnType;
 use rp_h323::{
     Answer, AnswerKind, Error, Key, Kind, RegistrationRejectReason, ReleaseCompleteReason, extract,
@@ -654,6 +654,49 @@ fn a_call_by_somebody_who_has_not_registered_goes_to_the_domain_that_it_calls() 
     assert_eq!(Phone::tcp(&proxy).ask(&rrq("anybody.example", "hq")).as_deref(), Some("RCF"));
     assert_eq!(Phone::tcp(&proxy).ask(&refresh(None)).as_deref(), Some("RCF"));
     assert_eq!(drain(&seen).len(), 2);
+}
+
+/// A caller whose call has come to a gatekeeper, which does `then` and waits for the end. Neither is registered, and no call
+/// is silent for long.
+fn called(then: fn(&mut TcpStream)) -> (Phone, JoinHandle<()>, Proxy) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let gatekeeper = thread::spawn(move || {
+        let mut stream = patient(listener.accept().expect("the proxy connects").0);
+        stream.read_exact(&mut vec![0; SETUP.len()]).expect("the call");
+        then(&mut stream);
+        stream.read_to_end(&mut Vec::new()).expect("the end");
+    });
+    let text = format!(
+        "[listen]\nh323 = \"127.0.0.1:0\"\n[limits]\nidle = {{ h323 = \"300ms\" }}\n\
+         [[host]]\nnames = [\"example.com\"]\ntarget = \"127.0.0.1\"\nh323 = {{ tcp = {port} }}\n"
+    );
+    let proxy = Proxy::start(Path::new("."), &text);
+    let mut caller = Phone::tcp(&proxy);
+    caller.send(SETUP);
+    (caller, gatekeeper, proxy)
+}
+
+#[test]
+fn who_has_hung_up_is_not_waited_for_as_if_he_still_talked() {
+    let (mut caller, gatekeeper, _proxy) = called(|_| {});
+    let release = ReleaseComplete {
+        sender: Sender::Endpoint,
+        call_reference: extract(SETUP).expect("a call").call_reference,
+        call_identifier: None,
+        reason: ReleaseCompleteReason::UNDEFINED_REASON,
+    };
+    caller.send(&release.to_vec().expect("a ReleaseComplete"));
+    assert_eq!(caller.answer(), None);
+    gatekeeper.join().expect("the gatekeeper");
+}
+
+#[test]
+fn a_call_that_the_gatekeeper_has_left_is_over() {
+    let (mut caller, gatekeeper, _proxy) =
+        called(|stream| stream.shutdown(Shutdown::Write).expect("a socket"));
+    assert_eq!(caller.answer(), None);
+    gatekeeper.join().expect("the gatekeeper");
 }
 
 #[test]

@@ -44,6 +44,7 @@ use crate::{
 pub struct ClientFollower {
     passing: Passing,
     calls_pass: bool,
+    released: bool,
 }
 
 /// What stands at the front of the input.
@@ -64,7 +65,7 @@ pub enum ClientStep<'a> {
 impl ClientFollower {
     /// At the beginning of a connection.
     pub const fn new() -> Self {
-        Self { passing: Passing::NOTHING, calls_pass: false }
+        Self { passing: Passing::NOTHING, calls_pass: false, released: false }
     }
 
     /// Looks at `input`: the octets behind those that passed or were decided.
@@ -77,7 +78,10 @@ impl ClientFollower {
             return Ok(ClientStep::Pass(octets));
         }
         match self.front(input) {
-            Ok(Front::Pass { len }) => Ok(ClientStep::Pass(self.passing.begin(len, input))),
+            Ok(Front::Pass { len, releases }) => {
+                self.released |= releases;
+                Ok(ClientStep::Pass(self.passing.begin(len, input)))
+            }
             Ok(Front::Look(request)) => Ok(ClientStep::Look(request)),
             Err(Error::Incomplete(missing)) => Ok(ClientStep::More(missing)),
             Err(Error::Invalid(invalid)) => Err(invalid),
@@ -89,12 +93,18 @@ impl ClientFollower {
         self.calls_pass = true;
     }
 
+    /// Whether the client has ended a call since this was asked before: a ReleaseComplete, to which there is
+    /// no answer, has gone on.
+    pub fn has_released(&mut self) -> bool {
+        core::mem::take(&mut self.released)
+    }
+
     fn front<'a>(&self, input: &'a [u8]) -> Result<Front<'a>, Error> {
         let (len, head) = tpkt::heads(input)?;
         match head.map(|head| head.message_type) {
             Some(MessageType::FACILITY) => look(input, len),
             Some(MessageType::SETUP) if !self.calls_pass => look(input, len),
-            _ => Ok(Front::Pass { len }),
+            other => Ok(Front::Pass { len, releases: other == Some(MessageType::RELEASE_COMPLETE) }),
         }
     }
 }
@@ -125,7 +135,7 @@ impl<'a> Request<'a> {
 
 /// How the input begins.
 enum Front<'a> {
-    Pass { len: usize },
+    Pass { len: usize, releases: bool },
     Look(Request<'a>),
 }
 
@@ -136,7 +146,7 @@ fn look(input: &[u8], len: usize) -> Result<Front<'_>, Error> {
         Ok(first) => Ok(Front::Look(Request { first })),
         // Without a request, extract wants the next frame, or minds that other RAS comes first.
         Err(Error::Incomplete(_) | Error::Invalid(Invalid { reason: Reason::OtherRas, .. })) => {
-            Ok(Front::Pass { len })
+            Ok(Front::Pass { len, releases: false })
         }
         Err(broken) => Err(broken),
     }

@@ -82,6 +82,17 @@ fn calls_pass_once_the_client_is_registered() {
 }
 
 #[test]
+fn a_client_that_ends_a_call_is_told_of_once() {
+    let release = q931(RELEASE_COMPLETE, &[]);
+    let mut client = ClientFollower::new();
+    for sent in [EMPTY, &q931(ALERTING, &[])] {
+        assert!(matches!(client.step(sent), Ok(ClientStep::Pass(_))) && !client.has_released());
+    }
+    assert!(matches!(client.step(&release), Ok(ClientStep::Pass(octets)) if octets == release.len()));
+    assert!(client.has_released() && !client.has_released());
+}
+
+#[test]
 fn a_bundle_is_shown_as_one_with_all_that_it_asks_for() {
     let bundle = corpus_file("rrq_grq_bundled");
     let Ok(ClientStep::Look(request)) = ClientFollower::new().step(&bundle) else { panic!("requests") };

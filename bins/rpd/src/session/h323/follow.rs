@@ -97,6 +97,13 @@ impl Follow {
         }
     }
 
+    /// Either side has said that it is over.
+    fn call_ended(&mut self) {
+        if self.call == Call::Open {
+            self.call = Call::Over;
+        }
+    }
+
     /// Answers every request of the message in the place of the gatekeeper. The last refusal ends the connection.
     fn refuse(&mut self, message: &Request<'_>, request: &Key<'_>, refusal: Refusal) -> Step {
         let words = match refusal.reason {
@@ -182,6 +189,9 @@ impl Inspect for Follow {
             Ok(ClientStep::Look(message)) => self.judge(&message),
             Err(invalid) => Step::End(malformed(invalid)),
         };
+        if client.has_released() {
+            self.call_ended();
+        }
         self.client = client;
         step
     }
@@ -192,8 +202,8 @@ impl Inspect for Follow {
             Ok(ServiceStep::More(_)) => Step::More,
             Ok(ServiceStep::Look(message)) => {
                 for answer in &message {
-                    if matches!(answer.kind, AnswerKind::ReleaseComplete(_)) && self.call == Call::Open {
-                        self.call = Call::Over;
+                    if matches!(answer.kind, AnswerKind::ReleaseComplete(_)) {
+                        self.call_ended();
                     }
                     let observation = match self.verdicts.judge(&answer) {
                         Verdict::Refused => Observation::Refused(Refusal::because(Reason::Refused, answer)),

@@ -135,11 +135,9 @@ impl Relay {
         }
         let patience =
             self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
-        // Nobody talks any more once the client has ended.
-        let patience = match (patience, self.up.phase) {
-            (Patience::Endless, phase) if phase != Phase::Open => Patience::Idle,
-            (patience, _) => patience,
-        };
+        // Nobody talks any more once one side has ended.
+        let talk = self.up.phase == Phase::Open && self.down.phase == Phase::Open;
+        let patience = if patience == Patience::Endless && !talk { Patience::Idle } else { patience };
         self.timer
             .poll(patience, self.octets() != before, cx)
             .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
