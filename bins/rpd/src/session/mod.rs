@@ -290,9 +290,9 @@ impl Session {
 /// A TLS record of this type comes first (RFC 8446 5.1), and nothing else that is spoken here begins so.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Ends a relay; whoever was refused may read why.
+/// Ends a relay; whoever was refused may read why, and who was not heard to the end what was said to him.
 async fn close(relay: Relay, end: End) -> End {
-    if matches!(end, End::Refused(_) | End::Broken(_)) {
+    if matches!(end, End::Refused(_) | End::Broken(_)) || relay.leaves_unread() {
         relay.close().await;
     }
     end

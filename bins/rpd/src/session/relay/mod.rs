@@ -109,6 +109,11 @@ impl Relay {
         (self.client, from_client.into_vec())
     }
 
+    /// The service takes nothing more, whatever the client still sends.
+    pub(super) fn leaves_unread(&self) -> bool {
+        self.up.phase == Phase::WriteFailed
+    }
+
     /// Lets a client that was refused read its answer, of which some may not have left yet.
     pub(super) async fn close(self) {
         let Self { client, service, leg, down, .. } = self;
@@ -201,23 +206,103 @@ impl Relay {
     }
 
     fn ended(&mut self) -> Option<End> {
-        let broken = |direction: &Direction| match direction.phase {
-            Phase::ReadFailed => Some(true),
-            Phase::WriteFailed => Some(false),
+        use Phase::{Done, ReadFailed, WriteFailed};
+        let cause = match (self.up.phase, self.down.phase) {
+            (ReadFailed, _) | (_, WriteFailed) => Some(Cause::ClientLost),
+            // A service that takes nothing more may have said something before: the client gets that to its end.
+            (_, ReadFailed) | (WriteFailed, Done) => Some(Cause::TargetLost),
+            (Done, Done) => Some(Cause::Closed),
             _ => None,
         };
-        let cause = match (broken(&self.up), broken(&self.down)) {
-            (Some(true), _) | (_, Some(false)) => Some(Cause::ClientLost),
-            (Some(false), _) | (_, Some(true)) => Some(Cause::TargetLost),
-            (None, None) => {
-                (self.up.phase == Phase::Done && self.down.phase == Phase::Done).then_some(Cause::Closed)
-            }
-        };
-        let decided = self.inspection.as_mut().filter(|_| self.down.outbox.is_empty() || cause.is_some());
-        decided.and_then(|inspection| inspection.ended.take()).map(|end| *end).or(cause.map(End::Served))
+        if !self.down.outbox.is_empty() && cause.is_none() {
+            return None;
+        }
+        self.decided().or(cause.map(End::Served))
+    }
+
+    /// How its inspector has said that it ends.
+    fn decided(&mut self) -> Option<End> {
+        self.inspection.as_mut()?.ended.take().map(|end| *end)
     }
 }
 
 /// How long a service that is left may take to end its message, and what the log calls that.
 const LEAVING_TIME: Duration = Duration::from_secs(5);
 const LEAVING: &str = "leaving";
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use socket2::SockRef;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::{open_legs::OpenLegs, protocol::Protocol};
+
+    /// Both ends of a connection.
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let far = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a connection");
+        let near = listener.accept().expect("a connection").0;
+        near.set_nonblocking(true).expect("a socket");
+        (TcpStream::from_std(near).expect("a socket"), far)
+    }
+
+    /// Writes until nothing more is taken; says how much was.
+    async fn fill(stream: &TcpStream) -> usize {
+        stream.writable().await.expect("a connection");
+        std::iter::from_fn(|| stream.try_write(&[b'.'; 4096]).ok()).sum()
+    }
+
+    /// Ends a connection as if its program had crashed.
+    fn reset(stream: TcpStream) {
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
+        drop(stream);
+    }
+
+    fn relay(client: (TcpStream, &[u8]), service: (TcpStream, &[u8]), idle: Duration) -> Relay {
+        let legs = Arc::new(OpenLegs::new(Arc::default()));
+        let leg = legs.begin(Protocol::Ldap).expect("a place");
+        let limit = Limit { idle, name: "idle", unsettled: None };
+        let (client, from_client) = (Stream::from(client.0), client.1.to_vec());
+        let service = (Stream::from(service.0), leg, service.1.to_vec());
+        Relay::new((client, from_client), service, limit, Arc::default())
+    }
+
+    /// All that comes to an end of a connection, while the relay relays.
+    async fn rest(mut relay: Relay, mut far: TcpStream) -> (Vec<u8>, End) {
+        let mut octets = Vec::new();
+        let relayed = async move {
+            match relay.next(|_| {}).await {
+                Event::Ended(end) => end,
+                Event::Left => panic!("nobody leaves"),
+            }
+        };
+        let (end, read) = timeout(LONG, async { tokio::join!(relayed, far.read_to_end(&mut octets)) })
+            .await
+            .expect("an end");
+        read.expect("no reset");
+        (octets, end)
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn what_a_service_has_said_arrives_though_it_takes_nothing_more() {
+        let ((client, client_far), (service, mut service_far)) = (pair().await, pair().await);
+        let taken = fill(&client).await;
+        service_far.write_all(b" second").await.expect("room");
+        service.readable().await.expect("a connection");
+        reset(service_far);
+        service.ready(tokio::io::Interest::ERROR).await.expect("a reset");
+        let relay = relay((client, b"more"), (service, b"first"), LONG);
+        let (octets, end) = rest(relay, client_far).await;
+        assert_eq!(String::from_utf8_lossy(&octets[taken..]), "first second");
+        assert_eq!(end, End::Served(Cause::TargetLost));
+    }
+}
