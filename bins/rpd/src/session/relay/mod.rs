@@ -143,9 +143,9 @@ impl Relay {
         // Nobody talks any more once one side has ended.
         let talk = self.up.phase == Phase::Open && self.down.phase == Phase::Open;
         let patience = if patience == Patience::Endless && !talk { Patience::Idle } else { patience };
-        self.timer
-            .poll(patience, self.octets() != before, cx)
-            .map(|limit| Event::Ended(End::Served(Cause::TimedOut(limit))))
+        let late = self.timer.poll(patience, self.octets() != before, cx);
+        // Who does not read his answer may not choose how it is told.
+        late.map(|limit| Event::Ended(self.decided().unwrap_or(End::Served(Cause::TimedOut(limit)))))
     }
 
     /// The end, if that is asked for now. Who is shut out gets the answer that is on its way to him, and nothing more:
@@ -242,7 +242,11 @@ mod tests {
     };
 
     use super::*;
-    use crate::{open_legs::OpenLegs, protocol::Protocol};
+    use crate::{
+        open_legs::OpenLegs,
+        outcome::{Reason, Refusal},
+        protocol::Protocol,
+    };
 
     /// Both ends of a connection.
     async fn pair() -> (TcpStream, TcpStream) {
@@ -304,5 +308,40 @@ mod tests {
         let (octets, end) = rest(relay, client_far).await;
         assert_eq!(String::from_utf8_lossy(&octets[taken..]), "first second");
         assert_eq!(end, End::Served(Cause::TargetLost));
+    }
+
+    /// Answers the first octet, and ends everything.
+    struct Ends(Option<Vec<u8>>);
+
+    impl Inspect for Ends {
+        fn client_sent(&mut self, _: &[u8]) -> Step {
+            Step::End(Refusal::new(Reason::Malformed).into())
+        }
+
+        fn service_sent(&mut self, octets: &[u8]) -> Step {
+            Step::Pass(octets.len())
+        }
+
+        fn answer(&mut self) -> Option<Vec<u8>> {
+            self.0.take()
+        }
+
+        fn note(&mut self) -> Option<Note> {
+            None
+        }
+
+        fn patience(&self) -> Patience {
+            Patience::Idle
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_why_he_is_refused_is_refused_all_the_same() {
+        let ((client, _client_far), (service, _service_far)) = (pair().await, pair().await);
+        fill(&client).await;
+        let mut relay = relay((client, b"x"), (service, b""), Duration::from_millis(100))
+            .inspected(Box::new(Ends(Some(b"no".to_vec()))));
+        let ended = timeout(LONG, relay.next(|_| {})).await.expect("an end");
+        assert!(matches!(ended, Event::Ended(End::Refused(refusal)) if refusal.reason == Reason::Malformed));
     }
 }
