@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     check::Check,
-    report::Finding,
     value::{Binds, FromText, Spanned, Text, sha256_of_hex},
 };
 use crate::tls::TrustList;
@@ -147,7 +146,7 @@ impl Check<'_> {
         let mode = table.socket_mode.as_ref().map(|mode| mode.get_ref().0).unwrap_or_default();
         if let Some(written) = table.socket_mode.as_ref().filter(|_| mode.0 & 0o002 != 0) {
             let message = "everybody on this machine may change the lists; write \"0660\", and socket-group";
-            self.findings.push(Finding::warning(written.span(), message));
+            self.warning(written.span(), message);
         }
         Admin {
             socket: match table.socket.as_deref() {

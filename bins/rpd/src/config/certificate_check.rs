@@ -4,7 +4,7 @@ use std::{num::NonZeroU16, ops::Range};
 
 use rp_route::leg::Transport;
 
-use super::{check::Check, file::File, listen::Listener, report::Finding};
+use super::{check::Check, file::File, listen::Listener};
 use crate::protocol::{Kind, Protocol};
 
 /// The row of a protocol that knows the rule.
@@ -27,7 +27,7 @@ impl Check<'_> {
                     "{} has a tls port without check-certificate: clients reach the PBX's TLS port unproven, so the PBX must not have \"Assume TLS\" set; write check-certificate = true",
                     row.protocol
                 );
-                self.findings.push(Finding::warning(row.span, message));
+                self.warning(row.span, message);
             }
         }
     }
@@ -58,7 +58,7 @@ impl Check<'_> {
             ));
         }
         if row.tcp.is_none() {
-            self.findings.push(Finding::warning(row.span.clone(), "check-certificate without a tcp port: phones without a good certificate are refused, not asked for their password"));
+            self.warning(row.span.clone(), "check-certificate without a tcp port: phones without a good certificate are refused, not asked for their password");
         }
     }
 }

@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use super::{
     check::Check,
-    report::Finding,
     value::{Spanned, Text, text},
 };
 
@@ -124,7 +123,7 @@ impl Check<'_> {
             if network.get_ref().0.prefix_length() == 0 {
                 let message =
                     "nobody of this family is ever counted or refused; write the networks that you trust";
-                self.findings.push(Finding::warning(network.span(), message));
+                self.warning(network.span(), message);
             }
         }
         let policy = Policy {

@@ -234,7 +234,7 @@ impl Check<'_> {
             let message = format!(
                 "{protocol} is forwarded to this host, but not listened for; write listen.{protocol} or listen.{protocol}s"
             );
-            self.findings.push(Finding::warning(service.span.clone(), message));
+            self.warning(service.span.clone(), message);
         }
     }
 

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use super::{
     check::Check,
     listen::Listener,
-    report::Finding,
     urls::{UrlRow, Urls},
     value::{Size, Spanned, Text},
 };
@@ -134,47 +133,50 @@ impl Check<'_> {
     pub(super) fn http(&mut self, http: &HttpRow, listeners: &[Listener]) {
         self.urls(http, listeners);
         if let Some(methods) = &http.methods {
-            if methods.get_ref().is_empty() {
-                self.error(
-                    methods.span(),
-                    "methods = [] allows no request at all; leave the key out to allow every method",
-                );
-            }
-            for method in methods.get_ref().iter().filter(|method| !is_method(method.get_ref().as_bytes())) {
-                let message = format!(
-                    "{:?} is no method that gets through; write one in capitals such as \"GET\", and neither CONNECT nor TRACE",
-                    method.get_ref()
-                );
-                self.error(method.span(), message);
-            }
+            self.methods(methods);
         }
-        if let Some(port) = &http.redirect_port
-            && http.redirect.is_none()
-        {
-            self.error(port.span(), "redirect-port without redirect; write redirect = \"https\" too");
-        }
-        let https = Kind { protocol: Protocol::Http, transport: Transport::Tls };
-        if let Some(redirect) = &http.redirect
-            && !listeners.iter().any(|listener| listener.kind.takes(https))
-        {
-            let message =
-                "redirect = \"https\", but https is not listened for; write https = 443 in [listen]";
-            self.findings.push(Finding::warning(redirect.span(), message));
-        }
-        if let Some(via) = &http.via
-            && !is_pseudonym(via.get_ref())
-        {
-            self.error(
-                via.span(),
-                format!(
-                    "{:?} is no name for Via; write one of letters, digits, - and . such as \"edge\"",
-                    via.get_ref()
-                ),
+        self.redirect(http, listeners);
+        if let Some(via) = http.via.as_ref().filter(|via| !is_pseudonym(via.get_ref())) {
+            let message = format!(
+                "{:?} is no name for Via; write one of letters, digits, - and . such as \"edge\"",
+                via.get_ref()
             );
+            self.error(via.span(), message);
         }
         for status in http.count_status.iter().filter(|status| !(400..=599).contains(status.get_ref())) {
             let message = format!("{} is no status of a refusal; write some of 400 to 599", status.get_ref());
             self.error(status.span(), message);
+        }
+    }
+
+    fn methods(&mut self, methods: &Spanned<Vec<Spanned<String>>>) {
+        if methods.get_ref().is_empty() {
+            self.error(
+                methods.span(),
+                "methods = [] allows no request at all; leave the key out to allow every method",
+            );
+        }
+        for method in methods.get_ref().iter().filter(|method| !is_method(method.get_ref().as_bytes())) {
+            let message = format!(
+                "{:?} is no method that gets through; write one in capitals such as \"GET\", and neither CONNECT nor TRACE",
+                method.get_ref()
+            );
+            self.error(method.span(), message);
+        }
+    }
+
+    fn redirect(&mut self, http: &HttpRow, listeners: &[Listener]) {
+        let Some(redirect) = &http.redirect else {
+            if let Some(port) = &http.redirect_port {
+                self.error(port.span(), "redirect-port without redirect; write redirect = \"https\" too");
+            }
+            return;
+        };
+        let https = Kind { protocol: Protocol::Http, transport: Transport::Tls };
+        if !listeners.iter().any(|listener| listener.kind.takes(https)) {
+            let message =
+                "redirect = \"https\", but https is not listened for; write https = 443 in [listen]";
+            self.warning(redirect.span(), message);
         }
     }
 

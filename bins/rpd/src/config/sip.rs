@@ -16,7 +16,6 @@ use super::{
     check::Check,
     file::File,
     listen::Listener,
-    report::Finding,
     value::{FromText, Spanned, Text},
 };
 use crate::{protocol::Protocol, proxy_protocol::Version};
@@ -193,7 +192,7 @@ impl Check<'_> {
                 listener.kind,
                 listener.address.ip()
             );
-            self.findings.push(Finding::warning(row.span(), message));
+            self.warning(row.span(), message);
         }
     }
 }

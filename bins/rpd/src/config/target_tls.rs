@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use super::{
     check::Check,
-    report::Finding,
     value::{Fingerprint, OneOrMany, Spanned, Text, yes},
 };
 use crate::tls::TrustList;
@@ -83,10 +82,10 @@ impl Check<'_> {
                     "verify = \"fingerprint\" needs the fingerprints; write fingerprints = [\"sha256:…\"]",
                 );
             }
-            VerifyMode::None => self.findings.push(Finding::warning(
+            VerifyMode::None => self.warning(
                 verify.span(),
                 "verify = \"none\": whoever answers at the target's address is taken for it",
-            )),
+            ),
             VerifyMode::TrustList | VerifyMode::Fingerprint => {}
         }
     }

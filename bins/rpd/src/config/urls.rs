@@ -19,7 +19,6 @@ use super::{
     check::Check,
     http::{EncodedSlash, HttpRow},
     listen::Listener,
-    report::Finding,
     target_tls::{TargetTls, TargetTlsTable, VerifyMode},
     value::{Fingerprint, OneOrMany, Spanned, Target, Text},
 };
@@ -145,10 +144,7 @@ impl Check<'_> {
     pub(super) fn urls(&mut self, http: &HttpRow, listeners: &[Listener]) {
         let Some(urls) = &http.urls else { return };
         if urls.get_ref().is_empty() {
-            self.findings.push(Finding::warning(
-                urls.span(),
-                "urls = [] allows no URL at all; leave the key out to allow every URL",
-            ));
+            self.warning(urls.span(), "urls = [] allows no URL at all; leave the key out to allow every URL");
         }
         let passes = http.encoded_slash == EncodedSlash::Pass;
         for (at, entry) in urls.get_ref().iter().enumerate() {
@@ -159,7 +155,7 @@ impl Check<'_> {
             }
             if urls.get_ref().iter().take(at).any(|earlier| earlier.get_ref().prefix() == prefix) {
                 let message = format!("{prefix:?} is in the list already, and the first one counts");
-                self.findings.push(Finding::warning(entry.span(), message));
+                self.warning(entry.span(), message);
             }
         }
     }
