@@ -108,6 +108,17 @@ impl Keying {
         Network::around(addr, self.prefix(addr))
     }
 
+    /// Whether an entry of `network` is about `addr`, whatever clothes the two are in.
+    ///
+    /// ```
+    /// let keys = rp_guard::Keying::default();
+    /// let office = "192.0.2.0/24".parse().unwrap();
+    /// assert!(keys.covers(office, "64:ff9b::192.0.2.7".parse().unwrap()));
+    /// ```
+    pub fn covers(&self, network: Network, addr: IpAddr) -> bool {
+        self.unfold_network(network).contains(self.unfold(addr))
+    }
+
     /// The address itself, out of v4-mapped and NAT64 clothes. The lists go by this one.
     pub(crate) fn unfold(&self, addr: IpAddr) -> IpAddr {
         match addr.to_canonical() {

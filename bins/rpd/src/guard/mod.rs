@@ -189,7 +189,8 @@ impl Gate {
 
     /// An administrator has blocked `network`: that reaches living connections, too.
     pub fn shut_out(&self, network: Network) {
-        self.registry.shut_out_network(network, self.rules.load().config.close_established);
+        let config = &self.rules.load().config;
+        self.registry.shut_out_network(network, &config.policy.keys, config.close_established);
     }
 
     /// By which somebody hears that the lists have changed.
@@ -208,7 +209,10 @@ impl Gate {
     /// Goes by another configuration from now on.
     pub fn reconfigure(&self, config: &config::Guard) {
         let ended = self.guard.reconfigure(&config.policy, Instant::now());
-        self.rules.store(Arc::new(Rules::new(config)));
+        let former = self.rules.swap(Arc::new(Rules::new(config)));
+        if former.config.policy.keys != config.policy.keys {
+            self.registry.rekey(&config.policy.keys);
+        }
         if !ended.is_empty() {
             self.changed();
         }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use rp_guard::{Key, Network};
+use rp_guard::{Key, Keying, Network};
 
 use super::ways::{Way, Ways};
 use crate::{
@@ -167,10 +167,22 @@ impl Registry {
         self.ask(cause, Request::ShutOut);
     }
 
-    /// An administrator has blocked `network`.
-    pub fn shut_out_network(&self, network: Network, all: bool) {
-        let inside = |living: &Living| network.contains(living.address) && (all || !living.proven);
+    /// An administrator has blocked `network`, which is read as the lists read it.
+    pub fn shut_out_network(&self, network: Network, keys: &Keying, all: bool) {
+        let inside = |living: &Living| keys.covers(network, living.address) && (all || !living.proven);
         self.ask_where(Request::ShutOut, inside);
+    }
+
+    /// From now on these say what one source is.
+    pub fn rekey(&self, keys: &Keying) {
+        let Connections { living, per_source, .. } = &mut *self.lock();
+        per_source.clear();
+        for living in living.values_mut() {
+            living.key = keys.key(living.address);
+            if living.capped {
+                *per_source.entry(living.key).or_default() += 1;
+            }
+        }
     }
 
     /// How many there are.
@@ -265,8 +277,6 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use rp_guard::Keying;
-
     use super::*;
 
     fn address(source: &str) -> SocketAddr {
@@ -355,8 +365,32 @@ mod tests {
         assert_eq!(asked(), [Request::ShutOut, Request::None, Request::ShutOut, Request::None]);
         registry.shut_out(key, 3, true);
         assert_eq!(asked(), [Request::ShutOut, Request::ShutOut, Request::ShutOut, Request::None]);
-        registry.shut_out_network("192.0.2.0/24".parse().expect("a network"), false);
+        registry.shut_out_network("192.0.2.0/24".parse().expect("a network"), &Keying::default(), false);
         assert_eq!(asked()[3], Request::ShutOut);
+    }
+
+    #[test]
+    fn a_blocked_network_is_left_in_nat64_clothes_too() {
+        let registry = Registry::default();
+        let [inside, outside] = [(1, "[64:ff9b::192.0.2.1]:1"), (2, "[64:ff9b::198.51.100.1]:1")]
+            .map(|(id, source)| enter(&registry, id, source, None).expect("a place"));
+        registry.shut_out_network("192.0.2.0/24".parse().expect("a network"), &Keying::default(), false);
+        assert_eq!((inside.request(), outside.request()), (Request::ShutOut, Request::None));
+    }
+
+    #[test]
+    fn who_is_one_source_by_another_configuration_shares_its_cap_and_its_ban() {
+        let registry = Registry::default();
+        let [first, second] = [(1, "[2001:db8:0:1::1]:1"), (2, "[2001:db8:0:2::1]:1")]
+            .map(|(id, source)| enter(&registry, id, source, Some(2)).expect("a place"));
+        let sites = Keying::new(32, 48, &[]).expect("prefixes");
+        registry.rekey(&sites);
+        let site = sites.key(address("[2001:db8::1]:1").ip());
+        assert_eq!(registry.lock().per_source, HashMap::from_iter([(site, 2)]));
+        registry.shut_out(site, 2, false);
+        assert_eq!((first.request(), second.request()), (Request::ShutOut, Request::ShutOut));
+        [1, 2].into_iter().for_each(|id| registry.leave(id));
+        assert!(registry.lock().per_source.is_empty());
     }
 
     #[test]
