@@ -89,6 +89,17 @@ impl AllLegs {
 }
 
 impl OpenLeg {
+    /// The key that says how long nothing may move on it.
+    pub fn idle_limit(&self) -> &'static str {
+        match self.kind {
+            Kind::Of(Protocol::H323) => "limits.idle.h323",
+            Kind::Of(Protocol::Sip) => "limits.idle.sip",
+            Kind::Of(Protocol::Ldap) => "limits.idle.ldap",
+            Kind::Of(Protocol::Http) => "limits.idle.http",
+            Kind::Tunnel => "limits.idle.tunnel",
+        }
+    }
+
     /// The same leg, as a tunnel.
     pub fn into_tunnel(mut self) -> Self {
         self.host.all.count(self.kind).fetch_sub(1, Ordering::Relaxed);

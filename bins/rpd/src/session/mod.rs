@@ -42,7 +42,7 @@ use crate::{
 };
 use case::Case;
 use head::Head;
-use relay::{Event, Limit, Relay};
+use relay::{Event, Relay};
 
 /// A connection and all that it may use.
 pub struct Session {
@@ -69,17 +69,21 @@ impl Session {
             Ok(begun) => begun,
             Err(end) => return end,
         };
-        let relay = match protocol {
-            Protocol::H323 => Box::pin(h323::serve(self, head)).await.map(Box::new),
-            Protocol::Ldap => Box::pin(ldap::serve(self, head)).await.map(Box::new),
-            Protocol::Http => Box::pin(http::serve(self, head)).await.map(Box::new),
-            // A phone has many services, and so no relay.
-            Protocol::Sip => return Box::pin(sip::serve(self, head)).await,
+        let relay = {
+            // In a block: the room for this is not needed any more while the relay runs.
+            let served = match protocol {
+                Protocol::H323 => Box::pin(h323::serve(self, head)).await,
+                Protocol::Ldap => Box::pin(ldap::serve(self, head)).await,
+                Protocol::Http => Box::pin(http::serve(self, head)).await,
+                // A phone has many services, and so no relay.
+                Protocol::Sip => return Box::pin(sip::serve(self, head)).await,
+            };
+            match served {
+                Ok(relay) => Box::new(relay),
+                Err(end) => return end,
+            }
         };
-        match relay {
-            Ok(relay) => self.relayed(relay).await,
-            Err(end) => end,
-        }
+        self.relayed(relay).await
     }
 
     /// Relays, and tells what happens, to the end.
@@ -96,7 +100,7 @@ impl Session {
                 }
                 Event::Ended(end) => {
                     self.count(&relay);
-                    return Box::pin(close(*relay, end)).await;
+                    return Box::pin(close(*relay, *end)).await;
                 }
             }
         }
@@ -269,21 +273,19 @@ impl Session {
         protocol: Protocol,
     ) -> Relay {
         let Idle { h323, sip, ldap, http, .. } = self.state().config.limits.idle;
-        let (idle, name) = match protocol {
-            Protocol::H323 => (h323, "limits.idle.h323"),
-            Protocol::Sip => (sip, "limits.idle.sip"),
-            Protocol::Ldap => (ldap, "limits.idle.ldap"),
-            Protocol::Http => (http, "limits.idle.http"),
+        let idle = match protocol {
+            Protocol::H323 => h323,
+            Protocol::Sip => sip,
+            Protocol::Ldap => ldap,
+            Protocol::Http => http,
         };
-        let limit = Limit { idle, name, unsettled: None };
-        Relay::new((client, first), (service, leg, Vec::new()), limit, self.cancel.clone())
+        Relay::new((client, first), (service, leg, Vec::new()), idle, self.cancel.clone())
     }
 
     /// The relay of an HTTP connection that has become something else.
     fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, OpenLeg, Vec<u8>)) -> Relay {
         let idle = self.state().config.limits.idle.tunnel;
-        let limit = Limit { idle, name: "limits.idle.tunnel", unsettled: None };
-        Relay::new(client, service, limit, self.cancel.clone())
+        Relay::new(client, service, idle, self.cancel.clone())
     }
 }
 
@@ -343,8 +345,8 @@ mod tests {
         let switched = size_of_val(&sip::serve(&mut session, Head::new(phone.into())));
         assert!(switched <= 440, "{switched}");
         let whole = size_of_val(&session.run());
-        assert!(size_of::<Relay>() <= 264, "{}", size_of::<Relay>());
+        assert!(size_of::<Relay>() <= 240, "{}", size_of::<Relay>());
         assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
-        assert!(whole <= 144, "{whole}");
+        assert!(whole <= 88, "{whole}");
     }
 }

@@ -57,9 +57,10 @@ pub(in crate::session) trait Inspect: Send {
 /// How long nothing may happen on a relay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Patience {
-    /// The service has not taken the client yet: [`Limit::unsettled`](super::Limit::unsettled) counts from the start.
+    /// The service has not taken the client yet, and does not have for ever to do so:
+    /// [`Relay::unsettled_for`](super::Relay::unsettled_for).
     Unsettled,
-    /// As [`Limit::idle`](super::Limit::idle) says.
+    /// As the time-out of the protocol says.
     Idle,
     /// Silence is in order, for hours if need be.
     Endless,

@@ -22,14 +22,11 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
+pub(super) use self::inspect::{Inspect, Patience, Side, Step};
 use self::{
     direction::{Direction, Phase},
     inspect::Inspection,
-    timer::Timer,
-};
-pub(super) use self::{
-    inspect::{Inspect, Patience, Side, Step},
-    timer::Limit,
+    timer::{Late, Timer},
 };
 use super::close;
 use crate::{
@@ -43,8 +40,8 @@ use crate::{
 pub(super) enum Event {
     /// The client has left the service; [`Relay::into_client`] has what it said last.
     Left,
-    /// It is over.
-    Ended(End),
+    /// It is over. Boxed: whoever takes an event apart while he waits keeps its room all the time.
+    Ended(Box<End>),
 }
 
 /// A relay between a client and a service.
@@ -61,15 +58,16 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// A relay that begins by sending on what has been read of each side already.
+    /// A relay that begins by sending on what has been read of each side already, and ends when nothing has moved for
+    /// `idle`; zero: for ever.
     pub(super) fn new(
         (client, from_client): (Stream, Vec<u8>),
         (service, leg, from_service): (Stream, OpenLeg, Vec<u8>),
-        limit: Limit,
+        idle: Duration,
         cancel: Arc<Cancel>,
     ) -> Self {
         let (up, down) = (Direction::new(from_client), Direction::new(from_service));
-        Self { client, service, up, down, inspection: None, timer: Timer::new(limit), cancel, leg }
+        Self { client, service, up, down, inspection: None, timer: Timer::new(idle), cancel, leg }
     }
 
     /// Lets `inspector` decide what passes, from the first octet on.
@@ -82,7 +80,7 @@ impl Relay {
 
     /// Ends it after so long, unless its inspector says before that the service has taken the client.
     pub(super) fn unsettled_for(mut self, time: Duration) -> Self {
-        self.timer = Timer::new(Limit { unsettled: Some(time), ..self.timer.limit });
+        self.timer = self.timer.unsettled_for(time);
         self
     }
 
@@ -123,7 +121,7 @@ impl Relay {
 
     fn poll(&mut self, tell: &mut impl FnMut(Note), cx: &mut Context<'_>) -> Poll<Event> {
         if let Some(end) = self.told_to_end(cx) {
-            return Poll::Ready(Event::Ended(end));
+            return Poll::Ready(Event::Ended(end.into()));
         }
         let before = self.octets();
         self.up.poll(Side::Client, &mut self.client, &mut self.service, &mut self.inspection, cx);
@@ -136,16 +134,22 @@ impl Relay {
             return Poll::Ready(event);
         }
         if let Some(end) = self.ended() {
-            return Poll::Ready(Event::Ended(end));
+            return Poll::Ready(Event::Ended(end.into()));
         }
         let patience =
             self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
         // Nobody talks any more once one side has ended.
         let talk = self.up.phase == Phase::Open && self.down.phase == Phase::Open;
         let patience = if patience == Patience::Endless && !talk { Patience::Idle } else { patience };
-        let late = self.timer.poll(patience, self.octets() != before, cx);
-        // Who does not read his answer may not choose how it is told.
-        late.map(|limit| Event::Ended(self.decided().unwrap_or(End::Served(Cause::TimedOut(limit)))))
+        self.timer.poll(patience, self.octets() != before, cx).map(|late| {
+            let limit = match late {
+                Late::Idle => self.leg.idle_limit(),
+                Late::Unsettled => UNREGISTERED,
+            };
+            // Who does not read his answer may not choose how it is told.
+            let end = self.decided().unwrap_or(End::Served(Cause::TimedOut(limit)));
+            Event::Ended(end.into())
+        })
     }
 
     /// The end, if that is asked for now. Who is shut out gets the answer that is on its way to him, and nothing more:
@@ -202,7 +206,7 @@ impl Relay {
             return Some(Event::Left);
         }
         let late = deadline.as_mut().poll(cx).is_ready();
-        late.then_some(Event::Ended(End::Served(Cause::TimedOut(LEAVING))))
+        late.then(|| Event::Ended(End::Served(Cause::TimedOut(LEAVING)).into()))
     }
 
     fn ended(&mut self) -> Option<End> {
@@ -229,6 +233,9 @@ impl Relay {
 /// How long a service that is left may take to end its message, and what the log calls that.
 const LEAVING_TIME: Duration = Duration::from_secs(5);
 const LEAVING: &str = "leaving";
+
+/// What the log calls the time-out of a connection that the service has never taken.
+const UNREGISTERED: &str = "unregistered";
 
 #[cfg(test)]
 mod tests {
@@ -272,10 +279,9 @@ mod tests {
     fn relay(client: (TcpStream, &[u8]), service: (TcpStream, &[u8]), idle: Duration) -> Relay {
         let legs = Arc::new(OpenLegs::new(Arc::default()));
         let leg = legs.begin(Protocol::Ldap).expect("a place");
-        let limit = Limit { idle, name: "idle", unsettled: None };
         let (client, from_client) = (Stream::from(client.0), client.1.to_vec());
         let service = (Stream::from(service.0), leg, service.1.to_vec());
-        Relay::new((client, from_client), service, limit, Arc::default())
+        Relay::new((client, from_client), service, idle, Arc::default())
     }
 
     /// All that comes to an end of a connection, while the relay relays.
@@ -283,7 +289,7 @@ mod tests {
         let mut octets = Vec::new();
         let relayed = async move {
             match relay.next(|_| {}).await {
-                Event::Ended(end) => end,
+                Event::Ended(end) => *end,
                 Event::Left => panic!("nobody leaves"),
             }
         };
@@ -342,6 +348,7 @@ mod tests {
         let mut relay = relay((client, b"x"), (service, b""), Duration::from_millis(100))
             .inspected(Box::new(Ends(Some(b"no".to_vec()))));
         let ended = timeout(LONG, relay.next(|_| {})).await.expect("an end");
-        assert!(matches!(ended, Event::Ended(End::Refused(refusal)) if refusal.reason == Reason::Malformed));
+        let Event::Ended(end) = ended else { panic!("nobody leaves") };
+        assert_eq!(*end, Refusal::new(Reason::Malformed).into());
     }
 }
