@@ -5,9 +5,9 @@
 //! time. Only this is checked here: that who shows a certificate holds its key, and that it has a size that one may have.
 
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    DigitallySignedStruct, DistinguishedName, Error, ProtocolVersion, SignatureScheme,
     client::danger::HandshakeSignatureValid,
-    crypto::{WebPkiSupportedAlgorithms, aws_lc_rs},
+    crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature_with_raw_key},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
@@ -29,11 +29,12 @@ impl AskedNeverRequired {
     /// A key that cannot be checked passes: its certificate will be untrusted for that very reason.
     fn possession(
         &self,
+        version: ProtocolVersion,
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match verify_possession(&self.algorithms, message, certificate, signed) {
+        match verify_possession(version, &self.algorithms, message, certificate, signed) {
             Err(Possession::Wrong(error)) => Err(error),
             Ok(valid) | Err(Possession::Unchecked(_, valid)) => Ok(valid),
         }
@@ -72,7 +73,7 @@ impl ClientCertVerifier for AskedNeverRequired {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.possession(message, certificate, signed)
+        self.possession(ProtocolVersion::TLSv1_2, message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -81,7 +82,7 @@ impl ClientCertVerifier for AskedNeverRequired {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.possession(message, certificate, signed)
+        self.possession(ProtocolVersion::TLSv1_3, message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -102,7 +103,10 @@ pub(super) enum Possession {
 
 /// Checks the handshake signature with the key out of the certificate. The key alone is looked at, because
 /// webpki refuses X.509 v1 certificates already when it reads them.
+///
+/// TLS 1.3 has one curve for each scheme, and no PKCS #1 (RFC 8446 4.2.3); before, any key of the scheme's kind may sign.
 pub(super) fn verify_possession(
+    version: ProtocolVersion,
     algorithms: &WebPkiSupportedAlgorithms,
     message: &[u8],
     certificate: &CertificateDer<'_>,
@@ -113,6 +117,10 @@ pub(super) fn verify_possession(
         X509Certificate::from_der(certificate).map_err(|e| unchecked(format!("cannot be read: {e}")))?;
     checkable_key(&parsed).map_err(unchecked)?;
     let spki = SubjectPublicKeyInfoDer::from(parsed.public_key().raw);
+    if version == ProtocolVersion::TLSv1_3 {
+        return verify_tls13_signature_with_raw_key(message, &spki, signed, algorithms)
+            .map_err(Possession::Wrong);
+    }
     let key =
         webpki::RawPublicKeyEntity::try_from(&spki).map_err(|e| unchecked(format!("unreadable key: {e}")))?;
     let wrong = || Possession::Wrong(Error::InvalidCertificate(rustls::CertificateError::BadSignature));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{WebPkiSupportedAlgorithms, aws_lc_rs},
 };
@@ -90,7 +90,7 @@ impl ServerCertVerifier for TargetVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        proven(&self.algorithms, message, certificate, signed)
+        proven(ProtocolVersion::TLSv1_2, &self.algorithms, message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -99,7 +99,7 @@ impl ServerCertVerifier for TargetVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        proven(&self.algorithms, message, certificate, signed)
+        proven(ProtocolVersion::TLSv1_3, &self.algorithms, message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -113,12 +113,13 @@ pub fn accept_any() -> Arc<dyn ServerCertVerifier> {
 }
 
 fn proven(
+    version: ProtocolVersion,
     algorithms: &WebPkiSupportedAlgorithms,
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, Error> {
-    verify_possession(algorithms, message, certificate, signed).map_err(|why| match why {
+    verify_possession(version, algorithms, message, certificate, signed).map_err(|why| match why {
         Possession::Wrong(error) => error,
         Possession::Unchecked(key, _) => {
             Error::InvalidCertificate(CertificateError::Other(rustls::OtherError(Arc::new(UnusableKey(key)))))
