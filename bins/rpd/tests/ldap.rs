@@ -338,6 +338,25 @@ fn a_wrong_password_is_one_line_and_a_right_one_none() {
 }
 
 #[test]
+fn what_is_refused_after_a_directory_was_left_is_not_told_of_it() {
+    let ((a, _at_a), (b, _at_b)) = (directory(), directory());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = common::write(folder.path(), "rpd.toml", &configuration(a, b, "[log]\nforwarded = true\n"));
+    let mut proxy = Process::start(&file);
+    let mut client = Client::at(proxy.address("ldap"));
+    assert_eq!(client.bind(1, "a.example\\one"), Some((1, 0)));
+    assert_eq!(client.bind(2, "unknown.example\\one"), Some((2, 49)));
+    assert_eq!(client.bind(3, "b.example\\one"), Some((3, 0)));
+    drop(client);
+    let line = proxy.line("name=");
+    assert!(line.contains("forwarded") && line.contains("host=a.example"), "{line}");
+    let line = proxy.line("name=");
+    assert!(line.contains("name=unknown.example") && !line.contains("host="), "{line}");
+    let line = proxy.line("name=");
+    assert!(line.contains("host=b.example") && line.contains("end=closed"), "{line}");
+}
+
+#[test]
 fn who_asks_for_tls_over_and_over_is_not_answered_for_ever() {
     let ((a, _at_a), (b, _at_b)) = (directory(), directory());
     let proxy = proxy(a, b);

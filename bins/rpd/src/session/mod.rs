@@ -93,6 +93,7 @@ impl Session {
             match event {
                 Event::Left => {
                     self.count(&relay);
+                    self.leave();
                     *relay = match Box::pin(self.serve_again(*relay)).await {
                         Ok(relay) => relay,
                         Err(end) => return end,
@@ -183,6 +184,12 @@ impl Session {
                 Err(_) => Ok(None),
             },
         }
+    }
+
+    /// Tells of the service that the client leaves. What comes next is about another one.
+    fn leave(&mut self) {
+        self.observe(&Observation::Forwarded);
+        self.record = Record { tls: self.record.tls.take(), ..Record::default() };
     }
 
     /// The client has left its service, and goes on with another.

@@ -66,7 +66,6 @@ impl Unrouted {
             _ if silent && (self.was_routed || self.requests > 0) => {
                 End::Served(Cause::TimedOut("limits.first-message"))
             }
-            _ if end == End::Gone && self.was_routed => End::Served(Cause::Closed),
             _ => end,
         }
     }
