@@ -285,7 +285,7 @@ static AS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Marks that reorder or hide what a terminal shows (Unicode's bidirectional and zero-width ones).
 fn is_misleading(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 const LONGEST: usize = 256;
@@ -307,6 +307,7 @@ mod tests {
         assert_eq!(Safe("a\r\nb\u{1b}[31m").to_string(), "a\\u{d}\\u{a}b\\u{1b}[31m");
         assert_eq!(Safe("a\" reason=none").to_string(), "\"a' reason=none\"");
         assert_eq!(Safe("\u{202e}moc").to_string(), "\\u{202e}moc");
+        assert_eq!(Safe("a\u{61c}1").to_string(), "a\\u{61c}1");
         assert_eq!(Safe(&"x".repeat(300)).to_string().len(), 256 + "…".len());
     }
 }
