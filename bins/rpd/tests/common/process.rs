@@ -4,15 +4,23 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Mutex,
+        mpsc::{self, Receiver},
+    },
+    thread,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::PATIENCE;
+
 /// A proxy in a process of its own, with its log. It ends with this.
 pub struct Process {
     child: Child,
-    log: BufReader<ChildStderr>,
+    /// Locked by nobody: a proxy is shared with the threads of a test.
+    log: Mutex<Receiver<String>>,
 }
 
 impl Process {
@@ -27,18 +35,20 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .expect("rpd");
-        let log = BufReader::new(child.stderr.take().expect("a pipe"));
-        Self { child, log }
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        // A line is taken when the test asks for it: what becomes of a log that nobody takes is a question of its own.
+        let (told, log) = mpsc::sync_channel(0);
+        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| _ = told.send(line)));
+        Self { child, log: log.into() }
     }
 
     /// The next line that holds `part`.
     pub fn line(&mut self, part: &str) -> String {
-        let mut line = String::new();
         loop {
-            line.clear();
-            assert!(self.log.read_line(&mut line).expect("text") > 0, "rpd ended before it said {part:?}");
-            if line.contains(part) {
-                return line;
+            match self.log.get_mut().expect("nobody locks it").recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(_) => {}
+                Err(why) => panic!("rpd has not said {part:?}: {why}"),
             }
         }
     }
@@ -46,7 +56,7 @@ impl Process {
     /// Where it listens for `kind`.
     pub fn address(&mut self, kind: &str) -> SocketAddr {
         let line = self.line(&format!("{kind} on "));
-        let text = line.split(&format!("{kind} on ")).nth(1).and_then(|rest| rest.split(['"', '\n']).next());
+        let text = line.split(&format!("{kind} on ")).nth(1).and_then(|rest| rest.split('"').next());
         text.expect("an address").trim().parse().expect("an address")
     }
 
