@@ -16,7 +16,11 @@ use rp_http::{
 pub(crate) fn agrees(input: &[u8]) -> bool {
     let Ok(key) = extract(input) else { return false };
     agrees_with_httparse(input, &key);
-    let Some((body, end)) = body(&input[key.head_len..], key.head.framing) else { return false };
+    let Some((body, end, trailers)) = body(&input[key.head_len..], key.head.framing) else { return false };
+    // hyper takes no more than a hundred fields, in either place.
+    if trailers > MOST_FIELDS {
+        return true;
+    }
     let request = &input[..key.head_len + end];
     let Target::Path { path, query, .. } = key.head.target else { return true };
     let target = [path, &query.map_or(Vec::new(), |query| [b"?", query].concat())].concat();
@@ -31,8 +35,8 @@ pub(crate) fn agrees(input: &[u8]) -> bool {
     if key.head.absolute_scheme.is_none() {
         assert_eq!(serve(request), wanted, "as received: {}", request.escape_ascii());
     }
-    // Forwarding adds fields, and hyper takes no more than a hundred.
-    if key.head.fields.iter().count() > 90 {
+    // Forwarding adds fields.
+    if key.head.fields.iter().count() > MOST_FIELDS {
         return true;
     }
     let mut forwarded = Vec::new();
@@ -62,14 +66,20 @@ fn agrees_with_httparse(input: &[u8], key: &Key<'_>) {
     assert_eq!(fields, key.head.fields.iter().collect::<Vec<_>>(), "{}", input.escape_ascii());
 }
 
-/// The decoded body and its length on the wire, if it is whole and well-formed.
-fn body(mut input: &[u8], framing: Framing) -> Option<(Vec<u8>, usize)> {
-    let (mut body, mut content, mut end) = (Body::from(framing), Vec::new(), 0);
+const MOST_FIELDS: usize = 90;
+
+/// The decoded body, its length on the wire, and the number of its trailer fields, if it is whole and well-formed.
+fn body(mut input: &[u8], framing: Framing) -> Option<(Vec<u8>, usize, usize)> {
+    let (mut body, mut content, mut end, mut trailers) = (Body::from(framing), Vec::new(), 0, 0);
     loop {
         let n = match body.step(input).ok()? {
-            Step::End => return Some((content, end)),
+            Step::End => return Some((content, end, trailers)),
             Step::More => return None,
-            Step::Skip(n) | Step::Trailer(n) => n,
+            Step::Skip(n) => n,
+            Step::Trailer(n) => {
+                trailers += input[..n].iter().filter(|octet| **octet == b'\n').count();
+                n
+            }
             Step::Pass(n) => {
                 content.extend_from_slice(&input[..n]);
                 n
