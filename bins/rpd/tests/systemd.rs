@@ -42,15 +42,16 @@ fn the_manager_hears_of_start_reload_health_and_end() {
 #[test]
 fn the_log_says_what_a_signal_has_done() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = write(folder.path(), "rpd.toml", "[listen]\nsip = \"127.0.0.1:0\"\n");
+    let file = write(folder.path(), "rpd.toml", "[listen]\nldap = \"127.0.0.1:0\"\n");
     let mut rpd = Process::start(&file);
-    let address = rpd.address("sip");
+    let address = rpd.address("ldap");
     rpd.signal(Signal::HUP);
     rpd.line("reloaded");
-    write(folder.path(), "rpd.toml", "[listen]\nsip = \"127.0.0.1:0\"\nldap = 1\ncolour = 1\n");
+    write(folder.path(), "rpd.toml", "[listen]\nldap = \"127.0.0.1:0\"\nsip = 1\ncolour = 1\n");
     rpd.signal(Signal::HUP);
     rpd.line("not reloaded, and everything is as it was");
     rpd.line("colour");
+    // Its first message is waited for.
     let _open = TcpStream::connect(address).expect("it listens still");
     rpd.signal(Signal::TERM);
     rpd.line("SIGTERM: shutting down");
