@@ -120,6 +120,20 @@ fn two_hosts_of_a_phone(guarded: &Guarded) {
     wait_until("the answer", || ask(guarded, "/metrics").contains("\nrpd_sip_responses_dropped_total 1\n"));
 }
 
+#[test]
+fn the_octets_of_every_directory_of_a_connection_are_counted() {
+    let guarded = Guarded::start("[admin]\nsocket = \"admin.sock\"\n");
+    let mut phone = guarded.connect("ldap", PHONE);
+    let binds = ["example.com\\0", "small.example.com\\0"].map(bind);
+    for bind in &binds {
+        phone.write_all(bind).expect("the proxy reads");
+        assert!(!read(&mut phone).is_empty());
+    }
+    drop(phone);
+    let up = format!(r#"rpd_bytes_total{{protocol="ldap",direction="up"}} {}"#, binds.concat().len());
+    wait_until("both of them", || ask(&guarded, "/metrics").lines().any(|line| line == up));
+}
+
 /// What is answered to a request for `path` at the socket for administration.
 fn ask(guarded: &Guarded, path: &str) -> String {
     let mut stream = UnixStream::connect(guarded.folder.path().join("admin.sock")).expect("a socket");

@@ -227,10 +227,13 @@ impl Metrics {
             Observation::Unawaited => _ = self.responses_dropped.inc(),
             Observation::Proven | Observation::Reused => {}
         }
-        // Elsewhere the connection is still counting.
-        if spoken == Some(Protocol::Http)
-            && matches!(observation, Observation::Forwarded | Observation::Refused(_))
-        {
+        // Behind a refusal the connection goes on counting, but in HTTP.
+        let counted = match observation {
+            Observation::Forwarded => true,
+            Observation::Refused(_) => spoken == Some(Protocol::Http),
+            _ => false,
+        };
+        if counted {
             self.octets(spoken, record);
         }
     }
