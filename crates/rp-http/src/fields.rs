@@ -15,11 +15,12 @@ const MAX_FIELDS: usize = 100;
 pub struct Fields<'a> {
     /// Whole lines of well-formed fields, each with its CRLF.
     lines: &'a [u8],
+    names: Names,
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn new(lines: &'a [u8]) -> Self {
-        Self { lines }
+        Self { lines, names: Names::ANY }
     }
 
     /// All fields as name and value, without white space around the value.
@@ -29,7 +30,8 @@ impl<'a> Fields<'a> {
 
     /// The values of all fields of this name, in whatever letter case.
     pub fn all<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let lines = if self.names.may_have(name) { self.lines } else { &[] };
+        Iter { lines }.filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The value of the first field of this name, in whatever letter case.
@@ -76,6 +78,30 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
+/// Names that occur, by a bit for each first letter and length: most names that are looked for do not occur, and no line
+/// has to be read to know it.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Names(u64);
+
+impl Names {
+    const ANY: Self = Self(u64::MAX);
+
+    fn add(&mut self, name: &[u8]) {
+        self.0 |= Self::bit(name);
+    }
+
+    fn may_have(self, name: &[u8]) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// The same in each letter case.
+    fn bit(name: &[u8]) -> u64 {
+        let letter = name.first().map_or(0, |octet| u32::from(octet & 0x1f));
+        let length = u32::try_from(name.len()).unwrap_or(0);
+        1_u64.rotate_left(letter.wrapping_add(length.wrapping_mul(4)))
+    }
+}
+
 /// A field as it is read.
 pub(crate) struct Field<'a> {
     pub(crate) name: &'a [u8],
@@ -89,19 +115,21 @@ pub(crate) fn read<'a>(
 ) -> Result<Fields<'a>, Error> {
     let lines = cursor.rest();
     let start = cursor.offset();
-    let mut count = 0_usize;
+    let (mut count, mut names) = (0_usize, Names::default());
     loop {
         if matches!(cursor.peek()?, b'\r' | b'\n') {
             let len = cursor.offset().saturating_sub(start);
             cursor.line_end(Reason::FieldName)?;
-            return Ok(Fields::new(lines.get(..len).unwrap_or_default()));
+            return Ok(Fields { lines: lines.get(..len).unwrap_or_default(), names });
         }
         if count == MAX_FIELDS {
             return Err(cursor.refuse(Reason::TooManyFields));
         }
         count = count.saturating_add(1);
         let start = *cursor;
-        found(&read_one(cursor)?).map_err(|reason| start.refuse(reason))?;
+        let field = read_one(cursor)?;
+        names.add(field.name);
+        found(&field).map_err(|reason| start.refuse(reason))?;
     }
 }
 
