@@ -100,18 +100,22 @@ impl Head<'_> {
     }
 }
 
-/// Method, host and path; no query, which may hold secrets.
+impl<'a> Key<'a> {
+    /// Method, host and path; no query, which may hold secrets.
+    pub fn words(&self) -> [&'a str; 3] {
+        let path = match self.head.target {
+            Target::Path { path, .. } => path,
+            Target::Asterisk => b"*",
+        };
+        [self.head.method, self.head.host.as_bytes(), path].map(printable)
+    }
+}
+
+/// Its [words](Key::words).
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = &self.head;
-        f.write_str(printable(head.method))?;
-        f.write_str(" ")?;
-        f.write_str(printable(head.host.as_bytes()))?;
-        f.write_str(" ")?;
-        f.write_str(match head.target {
-            Target::Path { path, .. } => printable(path),
-            Target::Asterisk => "*",
-        })
+        let [method, host, path] = self.words();
+        write!(f, "{method} {host} {path}")
     }
 }
 

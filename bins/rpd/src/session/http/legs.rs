@@ -55,8 +55,9 @@ impl Upstream {
         let named = host.services[Protocol::Http].as_ref().is_some_and(|http| http.send_proxy.is_some());
         let ours_alone = self.bound || named || !host.http.reuse;
         if !ours_alone && session.cancel.request() == Request::None {
-            let time = session.state().config.limits.http_parked;
-            session.state().parked.park((self.stream, self.peer), self.destination, self.leg, time);
+            let state = session.state();
+            let time = state.config.limits.http_parked;
+            state.parked.park((self.stream, self.peer), self.destination, self.leg, time);
         }
     }
 }

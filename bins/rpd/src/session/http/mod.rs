@@ -1,5 +1,6 @@
 //! HTTP: every request is routed anew by its Host (RFC 9110 7.2), checked, written anew, and answered in order.
 
+mod address;
 mod answer;
 mod exchange;
 pub(super) mod explain;
@@ -11,7 +12,6 @@ mod response;
 mod route;
 
 use std::{
-    fmt::{Arguments, Write},
     mem,
     num::{NonZeroU32, NonZeroUsize},
     time::Instant,
@@ -121,8 +121,8 @@ async fn next_request(session: &mut Session, head: &mut Head, first: bool) -> Re
 
 /// Whether [`extract`] decides about these octets.
 fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
-    // It always does where a head ends, and has to be asked only once then.
-    if memchr::memmem::find(octets, b"\r\n\r\n").is_some() {
+    // It always does where a head ends, and has to be asked only once then. Mostly nothing comes behind.
+    if octets.ends_with(HEAD_END) || memchr::memmem::find(octets, HEAD_END).is_some() {
         return Ok(());
     }
     match extract(octets) {
@@ -131,11 +131,14 @@ fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
     }
 }
 
+const HEAD_END: &[u8] = b"\r\n\r\n";
+
 fn note(record: &mut Record, key: &Key<'_>, number: u32) {
     // No host has a name that has to be cut.
-    set(&mut record.name, format_args!("{}", String::from_utf8_lossy(key.head.host.name())));
+    set(&mut record.name, &[&String::from_utf8_lossy(key.head.host.name())]);
     // The query may hold secrets.
-    set(&mut record.request, format_args!("{key}"));
+    let [method, host, path] = key.words();
+    set(&mut record.request, &[method, " ", host, " ", path]);
     record.host = None;
     record.leg = None;
     record.target = None;
@@ -146,11 +149,11 @@ fn note(record: &mut Record, key: &Key<'_>, number: u32) {
 }
 
 /// Writes into the room that the text before had.
-fn set(text: &mut Option<String>, new: Arguments<'_>) {
+fn set(text: &mut Option<String>, pieces: &[&str]) {
     let text = text.get_or_insert_default();
     text.clear();
-    // Writing into a String does not fail.
-    let _ = text.write_fmt(new);
+    text.reserve(pieces.iter().map(|piece| piece.len()).sum());
+    pieces.iter().for_each(|piece| text.push_str(piece));
     Record::cut(text);
 }
 
@@ -230,13 +233,13 @@ async fn open(session: &mut Session, request: &RequestHead<'_>, way: &Way) -> Re
 
 fn prepare(session: &Session, head: &Head, request: &RequestHead<'_>, way: &Way) -> Exchange {
     let http = &way.destination.host.http;
-    let limits = &session.state().config.limits;
-    let client = session.facts.source.ip().to_canonical().to_string();
+    let state = session.state();
+    let client = address::text(session.facts.source.ip().to_canonical());
     let own_address = http.append_own_address.then(|| head.stream.local()).flatten();
     let forwarding = Forwarding {
         client: &client,
         scheme: route::scheme(head.stream.transport()),
-        trusted: session.state().config.proxies.trusted.contains(session.facts.source.ip()),
+        trusted: state.config.proxies.trusted.contains(session.facts.source.ip()),
         own_address: own_address.as_deref(),
         forwarded: http.forwarded,
         via: http.via.as_deref(),
@@ -245,7 +248,7 @@ fn prepare(session: &Session, head: &Head, request: &RequestHead<'_>, way: &Way)
     Exchange {
         request: Request::new(request, &forwarding, last, http.max_body),
         response: Response::to(request),
-        pace: Pace::new(limits, Instant::now()),
+        pace: Pace::new(&state.config.limits, Instant::now()),
         client_stays: request.keeps_alive(),
     }
 }
