@@ -4,7 +4,7 @@
 //! worker whose runtime watches it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     mem,
     net::SocketAddr,
     sync::{Arc, Mutex, Weak},
@@ -17,13 +17,13 @@ use tokio::time::sleep_until;
 
 use crate::{lock::lock, state::Destination, stream::Stream};
 
-/// All of them.
+/// All of them, worker by worker.
 #[derive(Default)]
-pub struct Parked(Mutex<HashMap<ThreadId, Worker>>);
+pub struct Parked(Mutex<Vec<Worker>>);
 
 /// Those of one worker, the one that has waited longest first.
-#[derive(Default)]
 struct Worker {
+    id: ThreadId,
     waiting: VecDeque<Waiting>,
     /// A task watches over their time.
     swept: bool,
@@ -56,14 +56,14 @@ impl Parked {
 
     fn take_any(&self, destination: &Arc<Destination>, leg: Leg) -> Option<Waiting> {
         let mut workers = lock(&self.0);
-        let waiting = &mut workers.get_mut(&thread::current().id())?.waiting;
+        let waiting = &mut worker(&mut workers, thread::current().id()).waiting;
         let at = waiting.iter().rposition(|waiting| waiting.leads_to(destination, leg))?;
         waiting.remove(at)
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        lock(&self.0).values().map(|worker| worker.waiting.len()).sum()
+        lock(&self.0).iter().map(|worker| worker.waiting.len()).sum()
     }
 
     /// Keeps `stream` for so long.
@@ -76,7 +76,7 @@ impl Parked {
     ) {
         let id = thread::current().id();
         let mut workers = lock(&self.0);
-        let worker = workers.entry(id).or_default();
+        let worker = worker(&mut workers, id);
         worker.waiting.push_back(Waiting { stream, peer, destination, leg, until: Instant::now() + time });
         let surplus = (worker.waiting.len() > AT_MOST).then(|| worker.waiting.pop_front());
         let unwatched = !mem::replace(&mut worker.swept, true);
@@ -91,7 +91,7 @@ impl Parked {
     fn close_old(&self, id: ThreadId) -> Option<Instant> {
         let now = Instant::now();
         let mut workers = lock(&self.0);
-        let worker = workers.get_mut(&id)?;
+        let worker = worker(&mut workers, id);
         let old = worker.waiting.partition_point(|waiting| waiting.until <= now);
         let old: Vec<Waiting> = worker.waiting.drain(..old).collect();
         let next = worker.waiting.front().map(|waiting| waiting.until);
@@ -100,6 +100,16 @@ impl Parked {
         drop(old);
         next
     }
+}
+
+/// The worker of this thread. There are too few to be hashed.
+fn worker(workers: &mut Vec<Worker>, id: ThreadId) -> &mut Worker {
+    let known = workers.iter().position(|worker| worker.id == id);
+    let at = known.unwrap_or_else(|| {
+        workers.push(Worker { id, waiting: VecDeque::new(), swept: false });
+        workers.len() - 1
+    });
+    &mut workers[at]
 }
 
 /// Runs while one waits on this worker.
