@@ -1,7 +1,7 @@
 //! A body on its way: taken apart as it comes, put together as it leaves.
 
 use std::{
-    io,
+    io, mem,
     task::{Context, Poll, ready},
 };
 
@@ -203,8 +203,12 @@ impl Flow {
         }
     }
 
-    /// Content that leaves as it came is written from where it stands, behind what goes before it.
-    fn send(&mut self, content: &[u8], to: &mut Stream, cx: &mut Context<'_>) {
+    /// Content that leaves as it came is written from where it stands, behind what goes before it. A little is put to
+    /// that: one piece is written sooner than two.
+    fn send(&mut self, mut content: &[u8], to: &mut Stream, cx: &mut Context<'_>) {
+        if !self.before.is_empty() && content.len() <= A_LITTLE {
+            self.before.extend_from_slice(mem::take(&mut content));
+        }
         let sent = self.outbox.send([&self.before, content].into_iter(), to, cx);
         self.before.clear();
         self.note_sent(sent.ok());
@@ -230,6 +234,9 @@ pub(super) struct Gone;
 
 /// With less of a body to come, a few large reads cost less than a pipe.
 const WORTH_A_PIPE: usize = 1024 * 1024;
+
+/// Of content: this much is copied rather than written as a piece of its own.
+pub(super) const A_LITTLE: usize = 512;
 
 /// The octets of content in `input`.
 fn content(mut body: Body, mut input: &[u8]) -> usize {

@@ -10,7 +10,10 @@ use rp_http::{
     response::{self, Asked},
 };
 
-use super::{exchange::Fault, flow::Flow};
+use super::{
+    exchange::Fault,
+    flow::{A_LITTLE, Flow},
+};
 use crate::{outcome::Cause, scratch, stream::Stream};
 
 /// An answer that is awaited or passed.
@@ -217,7 +220,7 @@ impl Response {
 
     fn begin(&mut self, head: &ResponseHead<'_>, stays: bool) {
         let client = forward::Client { version: self.version, close: !stays };
-        self.flow.before.reserve(head.head_len);
+        self.flow.before.reserve(head.head_len + A_LITTLE);
         let leaves = forward::response(head, client, &mut |slice| self.flow.before.extend_from_slice(slice));
         self.stage = Stage::Passing(Passing {
             status: head.status,
