@@ -68,6 +68,11 @@ impl Stream {
         pin!(read).poll(&mut cx).is_pending()
     }
 
+    /// Holds back what is written from here on, so that it leaves in one packet with the end, which must follow at once.
+    pub fn hold_for_the_end(&self) {
+        let _ = SockRef::from(self.socket()).set_tcp_cork(true);
+    }
+
     /// Makes the end of a connection in clear a reset, so that nobody takes it for the end of a message. Over TLS the
     /// missing close_notify says the same.
     pub fn end_by_reset(&self) {

@@ -77,6 +77,22 @@ fn others_are_served(proxy: &Proxy) {
 }
 
 #[test]
+fn a_short_last_answer_and_the_end_of_its_connection_come_in_one_packet() {
+    let (port, _requests) = service(vec![vec![Some(OK)]; 20]);
+    let proxy = proxy(port, "");
+    for _ in 0..20 {
+        let mut stream = proxy.connect("http");
+        let request = get("1.1", "Connection: close\r\n");
+        stream.write_all(request.as_bytes()).expect("the proxy reads");
+        let mut octets = [0; 4096];
+        let n = stream.read(&mut octets).expect("an answer");
+        assert!(octets[..n].ends_with(b"\r\n\r\nok"), "{}", octets[..n].escape_ascii());
+        stream.set_nonblocking(true).expect("a socket");
+        assert_eq!(stream.read(&mut octets).expect("the end is there already"), 0);
+    }
+}
+
+#[test]
 fn what_is_no_answer_becomes_502() {
     let head = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\nxx");
     let many = "X: y\r\n".repeat(101);

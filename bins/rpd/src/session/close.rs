@@ -2,7 +2,6 @@
 
 use std::{future::poll_fn, time::Duration};
 
-use rp_route::leg::Transport;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{scratch, stream::Stream};
@@ -42,10 +41,9 @@ pub(super) async fn at_once(mut stream: Stream) {
     if !stream.is_quiet() {
         return with_answer(stream, &[]).await;
     }
-    if stream.transport() == Transport::Tls {
-        // What it does not take at once of our close_notify is its loss.
-        let _ = timeout(LINGER, stream.shutdown()).await;
-    }
+    // Before the closing: what was held back for the end must be on its way if that turns out to be a reset. What the peer
+    // does not take at once of our close_notify is its loss.
+    let _ = timeout(LINGER, stream.shutdown()).await;
 }
 
 /// How long a refused peer may take to read its answer and go.

@@ -33,6 +33,8 @@ pub(super) struct Flow {
     chunked: bool,
     /// Lines of trailers, for a receiver that takes them.
     trailers: Option<Vec<u8>>,
+    /// The connection ends behind it.
+    pub(super) is_last: bool,
     /// Something of the body has been dealt with, if only its framing.
     pub(super) touched: bool,
     /// Octets of content that came.
@@ -52,6 +54,7 @@ impl Flow {
             gone: false,
             chunked,
             trailers: None,
+            is_last: false,
             touched: false,
             content: 0,
             taken: 0,
@@ -208,6 +211,9 @@ impl Flow {
     fn send(&mut self, mut content: &[u8], to: &mut Stream, cx: &mut Context<'_>) {
         if !self.before.is_empty() && content.len() <= A_LITTLE {
             self.before.extend_from_slice(mem::take(&mut content));
+        }
+        if self.is_last && self.is_over() {
+            to.hold_for_the_end();
         }
         let sent = self.outbox.send([&self.before, content].into_iter(), to, cx);
         self.before.clear();

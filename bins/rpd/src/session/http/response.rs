@@ -222,9 +222,11 @@ impl Response {
         let client = forward::Client { version: self.version, close: !stays };
         self.flow.before.reserve(head.head_len + A_LITTLE);
         let leaves = forward::response(head, client, &mut |slice| self.flow.before.extend_from_slice(slice));
+        let client_stays = stays && leaves != ResponseFraming::UntilClose;
+        self.flow.is_last = !client_stays;
         self.stage = Stage::Passing(Passing {
             status: head.status,
-            client_stays: stays && leaves != ResponseFraming::UntilClose,
+            client_stays,
             service_stays: head.keeps_alive(),
             until_close: leaves == ResponseFraming::UntilClose,
             continues_login: head.continues_login(),
