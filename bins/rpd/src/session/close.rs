@@ -39,7 +39,7 @@ pub(super) async fn say_last(stream: &mut Stream, answer: &[u8]) {
 /// same, an empty line behind a body or its end of TLS, then as carefully as [`with_answer`].
 pub(super) async fn at_once(mut stream: Stream) {
     if !stream.is_quiet() {
-        return with_answer(stream, &[]).await;
+        return Box::pin(with_answer(stream, &[])).await;
     }
     // Before the closing: what was held back for the end must be on its way if that turns out to be a reset. What the peer
     // does not take at once of our close_notify is its loss.

@@ -42,6 +42,7 @@ pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, En
     served
 }
 
+/// What is rare lies in boxes: room for it here would be every connection's, for as long as it lives.
 async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Result<Relay, End> {
     let mut alarm = Alarm::default();
     for number in 1.. {
@@ -50,7 +51,7 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
         let key = match extract(&octets) {
             Ok(key) => key,
             Err(Error::Invalid(invalid)) => {
-                return Err(answer::refuse_invalid(session, head, &octets, &invalid).await);
+                return Err(Box::pin(answer::refuse_invalid(session, head, &octets, &invalid)).await);
             }
             Err(Error::Incomplete(_)) => return Err(End::Gone),
         };
@@ -64,7 +65,7 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
         let way = match session.decide(|case| route::route(case, request)) {
             Ok(way) => way,
             Err(own) => {
-                head = answer::answer(session, head, request, own).await?;
+                head = Box::pin(answer::answer(session, head, request, own)).await?;
                 continue;
             }
         };
@@ -83,7 +84,9 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
                 let service = (service.stream, service.place.into_tunnel(), received);
                 return Ok(session.tunnel((head.stream, head.octets), service));
             }
-            Err(Failure::Refused(own)) => head = answer::answer(session, head, request, own).await?,
+            Err(Failure::Refused(own)) => {
+                head = Box::pin(answer::answer(session, head, request, own)).await?;
+            }
             Err(Failure::Broken(end)) => return Err(end),
         }
     }
@@ -217,7 +220,7 @@ async fn exchange(
 }
 
 async fn open(session: &mut Session, request: &RequestHead<'_>, way: &Way) -> Result<Upstream, Failure> {
-    Legs::open(session, way).await.map_err(|none| {
+    Box::pin(Legs::open(session, way)).await.map_err(|none| {
         let status = match &none {
             NoLeg::Full(_) => 503,
             NoLeg::Unreachable(unreachable) if unreachable.timed_out => 504,
