@@ -16,6 +16,7 @@ pub(super) async fn with_answer(mut stream: Stream, answer: &[u8]) {
 /// The same, but for the closing.
 pub(super) async fn say_last(stream: &mut Stream, answer: &[u8]) {
     let words = async {
+        stream.hold_for_the_end();
         if !answer.is_empty() && stream.write_all(answer).await.is_err() {
             return;
         }
