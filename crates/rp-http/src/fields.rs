@@ -148,3 +148,26 @@ fn read_one<'a>(cursor: &mut Cursor<'a>) -> Result<Field<'a>, Error> {
     cursor.line_end(Reason::FieldValue)?;
     Ok(Field { name, value })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{format, string::String, vec::Vec};
+
+    #[test]
+    fn a_name_is_found_in_whatever_letter_case_and_no_other_is() {
+        let lengths = (0..70).map(|length| format!("x{}", "-".repeat(length)));
+        let known = ["Host", "TE", "EXPECT", "Accept", "Authorization", "!#$%", "9"].map(String::from);
+        let names: Vec<_> = lengths.chain(known).collect();
+        for name in &names {
+            let lines = format!("{name}: 1\r\n{name}: 2\r\n\r\n");
+            let fields = read(&mut Cursor::new(lines.as_bytes()), |_| Ok(())).unwrap();
+            for asked in &names {
+                let count = if asked == name { 2 } else { 0 };
+                for asked in [asked.to_ascii_lowercase(), asked.to_ascii_uppercase()] {
+                    assert_eq!(fields.all(asked.as_bytes()).count(), count, "{asked} of {name}");
+                }
+            }
+        }
+    }
+}
