@@ -97,8 +97,8 @@ impl Names {
     /// The same in each letter case.
     fn bit(name: &[u8]) -> u64 {
         let letter = name.first().map_or(0, |octet| u32::from(octet & 0x1f));
-        let length = u32::try_from(name.len()).unwrap_or(0);
-        1_u64.rotate_left(letter.wrapping_add(length.wrapping_mul(4)))
+        let length = u32::try_from(name.len() & 0xf).unwrap_or(0);
+        1_u64.rotate_left(letter.wrapping_add(length << 2))
     }
 }
 
