@@ -120,6 +120,19 @@ impl ClientFollower {
         }
     }
 
+    /// The request at the front has been decided already, where the connection was routed by it, and goes on: the next
+    /// so many octets, its [`Key::frame_len`], pass unseen.
+    ///
+    /// ```
+    /// let mut client = rp_ldap::ClientFollower::new();
+    /// let bind = b"\x30\x0c\x02\x01\x03\x60\x07\x02\x01\x03\x04\x00\x80\x00";
+    /// client.decided(bind.len());
+    /// assert_eq!(client.step(bind), Ok(rp_ldap::ClientStep::Pass(14)));
+    /// ```
+    pub fn decided(&mut self, frame_len: usize) {
+        self.phase = Phase::behind(0, frame_len);
+    }
+
     /// A SASL bind has succeeded, as [`BindAnswer::may_begin_layer`](crate::BindAnswer::may_begin_layer)
     /// tells. From now on the client may send a security layer, whose first octet is not the `30` of a
     /// message; then the rest of its stream cannot be read (RFC 4513 5.2.1.4).
