@@ -109,7 +109,7 @@ impl Gate {
     /// # Errors
     /// Why not.
     pub fn enter(&self, facts: &Facts, cancel: Arc<Cancel>, cap: Cap) -> Result<(), Closed> {
-        let most = self.admit(facts.source, cap)?;
+        let most = self.admit(facts.source, cap, facts.accepted)?;
         let key = self.guard.key(facts.source.ip());
         self.registry.enter(facts, key, cancel, most).then_some(()).ok_or(Closed::TooMany)
     }
@@ -119,15 +119,15 @@ impl Gate {
     /// # Errors
     /// Why not.
     pub fn rename(&self, facts: &Facts, cap: Cap) -> Result<(), Closed> {
-        let most = self.admit(facts.source, cap)?;
+        let most = self.admit(facts.source, cap, Instant::now())?;
         let key = self.guard.key(facts.source.ip());
         self.registry.rename(facts.id, facts.source, key, most).then_some(()).ok_or(Closed::TooMany)
     }
 
     /// The cap that a source has, if it is let in.
-    fn admit(&self, source: SocketAddr, cap: Cap) -> Result<Option<u32>, Closed> {
+    fn admit(&self, source: SocketAddr, cap: Cap, now: Instant) -> Result<Option<u32>, Closed> {
         let Cap::Most(most) = cap else { return Ok(None) };
-        match self.guard.admit(source.ip(), Instant::now()) {
+        match self.guard.admit(source.ip(), now) {
             Admission::Denied(_) => Err(Closed::Blocked),
             Admission::Allowed => Ok(None),
             Admission::Open => {

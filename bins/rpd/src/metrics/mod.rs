@@ -13,7 +13,7 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     io,
-    sync::{Arc, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{PoisonError, RwLock, atomic::AtomicU64},
     time::{Duration, SystemTime},
 };
 
@@ -45,7 +45,7 @@ pub struct Metrics {
     listeners: Vec<Listener>,
     protocols: PerSpoken<PerProtocolSeries>,
     hosts: Hosts,
-    known: RwLock<HashMap<String, Arc<Host>, RandomState>>,
+    known: RwLock<HashMap<String, Host, RandomState>>,
     events: Labelled<3>,
     bans: Labelled<1>,
     refused: Counter,
@@ -223,7 +223,7 @@ impl Metrics {
         match observation {
             Observation::Forwarded => self.request(spoken, record, Outcome::forwarded(record)),
             Observation::Refused(refusal) => self.refused(spoken, record, refusal.reason, judged),
-            Observation::Reached(after) => self.host(record).reached(*after),
+            Observation::Reached(after) => self.host(record, |host| host.reached(*after)),
             Observation::Unawaited => _ = self.responses_dropped.inc(),
             Observation::Proven | Observation::Reused => {}
         }
@@ -254,7 +254,7 @@ impl Metrics {
             self.bans.get_or_create(&[("mode", mode)]).inc();
         }
         match reason {
-            Reason::TargetUnreachable => self.host(record).unreachable(),
+            Reason::TargetUnreachable => self.host(record, Host::unreachable),
             Reason::SourceLimit => self.limit("limits.connections-per-source"),
             Reason::HostLimit => self.limit("host.max-connections"),
             _ => {}
@@ -264,7 +264,7 @@ impl Metrics {
     /// What has a line in the log, where all lines are wanted.
     fn request(&self, spoken: Option<Protocol>, record: &Record, outcome: Outcome) {
         self.requests_in_all.inc();
-        self.host(record).request(&self.hosts, spoken, outcome, record.retried);
+        self.host(record, |host| host.request(&self.hosts, spoken, outcome, record.retried));
     }
 
     fn octets(&self, spoken: Option<Protocol>, record: &Record) {
@@ -282,14 +282,16 @@ impl Metrics {
         &self.listeners[kind.number()]
     }
 
-    /// The counters of a host; of none, where no host was found.
-    fn host(&self, record: &Record) -> Arc<Host> {
+    /// Counts for a host; for none, where no host was found.
+    fn host(&self, record: &Record, count: impl FnOnce(&Host)) {
         let name = record.host.as_deref().map_or("", config::Host::label);
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        known.unwrap_or_else(|| {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.entry(name.to_owned()).or_insert_with(|| Arc::new(self.hosts.host(name))).clone()
-        })
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = known.get(name) {
+            return count(host);
+        }
+        drop(known);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        count(known.entry(name.to_owned()).or_insert_with(|| self.hosts.host(name)));
     }
 
     /// All as text, as Prometheus has read it since ever (version 0.0.4). The newer form tells a counter by a name

@@ -30,6 +30,7 @@ use crate::{
     refused::Refused,
     rejects::Rejects,
     session::Session,
+    sightings::Sightings,
     state::{Live, State},
     store::Store,
 };
@@ -44,13 +45,17 @@ pub(super) struct Server {
     /// One a connection that is served: at the cap, accepting stops.
     pub(super) places: Arc<Places>,
     pub(super) refused: Recent<Refused>,
+    /// The same through all reloads.
+    sightings: Arc<Sightings>,
 }
 
 impl Server {
     pub(super) fn new(config: Config, gate: Arc<Gate>, store: Option<&Store>) -> Self {
         let places = Arc::new(Places::new(capacity(&config.limits)));
         let refused = Recent::new(config.log.keep_requests.into());
-        let live = Live::new(State::build(config, None));
+        let state = State::build(config, None);
+        let sightings = state.sightings.clone();
+        let live = Live::new(state);
         let unsaved = store.map(|store| store.unsaved().clone());
         let metrics = Metrics::new(Watched::new(gate.clone(), unsaved, live.clone()));
         Self {
@@ -61,6 +66,7 @@ impl Server {
             metrics: Arc::new(metrics),
             next_id: AtomicU64::new(1),
             refused,
+            sightings,
         }
     }
 
@@ -144,8 +150,8 @@ impl Server {
     fn see(&self, record: &Record, reason: Reason, detail: &str) {
         let Some(host) = record.host.as_ref() else { return };
         match reason {
-            Reason::TargetUnreachable => self.live.now().sightings.unreachable(host.label(), detail),
-            Reason::TargetFailed => self.live.now().sightings.failed(host.label(), detail),
+            Reason::TargetUnreachable => self.sightings.unreachable(host.label(), detail),
+            Reason::TargetFailed => self.sightings.failed(host.label(), detail),
             _ => {}
         }
     }
@@ -154,7 +160,7 @@ impl Server {
     fn routed(&self, facts: &Facts, record: &Record) {
         if let (Some(host), Some(target)) = (record.host.as_ref(), record.target) {
             self.gate.registry.routed(facts.id, facts.protocol, host.label(), target);
-            self.live.now().sightings.reached(host.label());
+            self.sightings.reached(host.label());
         }
     }
 }
@@ -175,7 +181,9 @@ impl Observer for Server {
             Observation::Forwarded | Observation::Refused(_) | Observation::Unawaited => {}
         }
         self.metrics.observed(facts, record, observation, &judged);
-        logging::request(&self.live.now().config.log, facts, record, observation, &judged);
+        if matches!(observation, Observation::Forwarded | Observation::Refused(_)) {
+            logging::request(&self.live.now().config.log, facts, record, observation, &judged);
+        }
     }
 }
 
