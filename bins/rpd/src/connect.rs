@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt, io,
     net::{IpAddr, SocketAddr},
+    pin::pin,
     slice,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -12,9 +13,10 @@ use std::{
 use rp_route::leg::{Leg, Transport};
 use rustls_pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::Semaphore, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::Semaphore};
 
 use crate::{
+    alarm::Alarm,
     config::{Keepalive, Limits, Target},
     lock::lock,
     protocol::Protocol,
@@ -40,46 +42,58 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// Connects to the first target of `destination` that takes the connection, on behalf of `client`.
+/// A connection that is wanted.
+pub struct Wanted<'a> {
+    /// To one of the targets of this one.
+    pub destination: &'a Destination,
+    /// What will be spoken.
+    pub protocol: Protocol,
+    /// Over what, and to which port.
+    pub leg: Leg,
+    /// On behalf of whom.
+    pub client: &'a Addresses,
+    /// How long it may take, and how it is kept alive.
+    pub limits: &'a Limits,
+    /// Who knows where names lead.
+    pub resolver: &'a Resolver,
+}
+
+/// Connects to the first target that takes the connection, and says where that is.
 ///
 /// # Errors
 /// What happened at each target, when none did.
-pub async fn connect(
-    destination: &Destination,
-    protocol: Protocol,
-    leg: Leg,
-    client: &Addresses,
-    limits: &Limits,
-    resolver: &Resolver,
-) -> Result<Stream, Unreachable> {
+pub async fn connect(wanted: &Wanted<'_>, alarm: &mut Alarm) -> Result<(Stream, SocketAddr), Unreachable> {
+    let Wanted { destination, leg, limits, resolver, .. } = wanted;
+    let due = || (Instant::now() + limits.connect).into();
     let mut failed = Unreachable { timed_out: false, last: None, attempts: String::new() };
     for target in &destination.host.targets {
         let resolved;
         let addresses = match target {
             Target::Address(address) => slice::from_ref(address),
-            Target::Name(name) => match timeout(limits.connect, resolver.resolve(name)).await {
-                Ok(Ok(addresses)) => {
-                    resolved = addresses;
-                    &resolved
+            Target::Name(name) => {
+                match alarm.within(due(), Box::pin(resolver.resolve(name)).as_mut()).await {
+                    Some(Ok(addresses)) => {
+                        resolved = addresses;
+                        &resolved
+                    }
+                    Some(Err(error)) => {
+                        failed.note(target, &error, false);
+                        continue;
+                    }
+                    None => {
+                        failed.note(target, &"no address within limits.connect", true);
+                        continue;
+                    }
                 }
-                Ok(Err(error)) => {
-                    failed.note(target, &error, false);
-                    continue;
-                }
-                Err(_) => {
-                    failed.note(target, &"no address within limits.connect", true);
-                    continue;
-                }
-            },
+            }
         };
         for address in addresses {
             let address = SocketAddr::new(*address, leg.port);
             failed.last = Some(address);
-            let attempt = attempt(destination, target, protocol, leg.transport, address, client, limits);
-            match timeout(limits.connect, attempt).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => failed.note(&address, &error, false),
-                Err(_) => failed.note(&address, &"no connection within limits.connect", true),
+            match alarm.within(due(), pin!(attempt(wanted, target, &address))).await {
+                Some(Ok(stream)) => return Ok((stream, address)),
+                Some(Err(error)) => failed.note(&address, &error, false),
+                None => failed.note(&address, &"no connection within limits.connect", true),
             }
             resolver.forget(target);
         }
@@ -95,28 +109,21 @@ impl Unreachable {
     }
 }
 
-async fn attempt(
-    destination: &Destination,
-    target: &Target,
-    protocol: Protocol,
-    transport: Transport,
-    address: SocketAddr,
-    client: &Addresses,
-    limits: &Limits,
-) -> io::Result<Stream> {
+async fn attempt(wanted: &Wanted<'_>, target: &Target, address: &SocketAddr) -> io::Result<Stream> {
+    let Wanted { destination, protocol, leg, client, limits, .. } = *wanted;
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) =
         destination.host.source_address.filter(|source| source.is_ipv4() == address.is_ipv4())
     {
         socket.bind(SocketAddr::new(source, 0))?;
     }
-    let mut stream = socket.connect(address).await?;
+    let mut stream = socket.connect(*address).await?;
     prepare(&SockRef::from(&stream), protocol, &limits.keepalive)?;
     let service = destination.host.services[protocol].as_ref();
     if let Some(version) = service.and_then(|service| service.send_proxy) {
         stream.write_all(&proxy_protocol::write(version, client)).await?;
     }
-    if transport == Transport::Tcp {
+    if leg.transport == Transport::Tcp {
         return Ok(stream.into());
     }
     let missing = || io::Error::other("no tls.verify, or no usable server name");
@@ -225,6 +232,8 @@ mod tests {
         future::pending,
         sync::atomic::{AtomicUsize, Ordering},
     };
+
+    use tokio::time::timeout;
 
     use super::*;
 

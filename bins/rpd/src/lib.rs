@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "in a private module, pub says what other rooms may use")]
 
 mod admin;
+mod alarm;
 mod cancel;
 pub mod cli;
 pub mod config;

@@ -4,6 +4,7 @@
 //! living connection it tells as an [`Observation`]. It neither logs nor counts: `server` does both.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::SocketAddr,
     num::NonZeroU32,
@@ -45,8 +46,8 @@ pub struct Record {
     pub tls: Option<Box<TlsFacts>>,
     /// The name that was looked up.
     pub name: Option<String>,
-    /// What was asked, in the protocol's own words: method, kind of message, request.
-    pub request: Option<String>,
+    /// What was asked.
+    pub request: Option<Words>,
     /// The host found.
     pub host: Option<Arc<Host>>,
     /// Who the client has proven to be by a certificate, or why he is nobody; where a host asks that.
@@ -79,6 +80,45 @@ impl Record {
         }
     }
 }
+
+/// What was asked, in the protocol's own words: method, kind of message, request.
+#[derive(Clone)]
+pub enum Words {
+    /// These.
+    Text(String),
+    /// Something that knows how to say it. Where only refusals have a line in the log, nobody asks most connections.
+    Later(Arc<dyn fmt::Display + Send + Sync>),
+}
+
+impl Words {
+    /// The words.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(words) => words.into(),
+            Self::Later(what) => what.to_string().into(),
+        }
+    }
+}
+
+impl From<String> for Words {
+    fn from(words: String) -> Self {
+        Self::Text(words)
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(f)
+    }
+}
+
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Words {}
 
 /// The client's side of a TLS connection.
 #[derive(Clone, Debug)]
@@ -191,8 +231,8 @@ pub enum Observation {
 /// An [`Observation`], with what was learnt of the request that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What was asked, in the protocol's own words; none: that by which the connection was routed.
-    pub request: Option<String>,
+    /// What was asked; none: that by which the connection was routed.
+    pub request: Option<Words>,
     /// The name in it.
     pub name: Option<String>,
     /// What happened.

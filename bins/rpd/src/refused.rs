@@ -43,15 +43,14 @@ pub struct Refused {
 impl Refused {
     /// A request of a client.
     pub fn new(facts: &Facts, record: &Record, reason: Reason, detail: &str, judged: &Judged) -> Self {
-        let text = |text: &Option<String>| text.as_deref().map(cut);
         Self {
             time: SystemTime::now(),
             conn: facts.id,
             listener: facts.listener,
             protocol: facts.protocol,
             source: facts.source,
-            name: text(&record.name),
-            request: text(&record.request),
+            name: record.name.as_deref().map(cut),
+            request: record.request.as_ref().map(|words| cut(&words.text())),
             host: record.host.as_ref().map(|host| host.label().to_owned()),
             outcome: "refused",
             reason,

@@ -6,6 +6,7 @@ pub(crate) mod kept;
 mod output;
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
@@ -87,6 +88,7 @@ pub fn request(log: &Log, facts: &Facts, record: &Record, observation: &Observat
 fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
     let Some(untold) = judged.untold else { return };
     let detail = client_address::without(&refusal.detail, facts.source.ip());
+    let asked = asked(facts, record);
     info!(
         conn = facts.id,
         listener = %facts.listener,
@@ -96,7 +98,7 @@ fn refused(facts: &Facts, record: &Record, refusal: &Refusal, judged: &Judged) {
         reason = %refusal.reason,
         detail = safe(Some(&*detail).filter(|detail| !detail.is_empty())),
         name = safe(record.name.as_deref()),
-        request = safe(asked(facts, record)),
+        request = safe(asked.as_deref()),
         host = safe(record.host.as_deref().map(Host::label)),
         certificate = safe(certificate(record)),
         leg = record.leg.map(|leg| display(LegText(leg))),
@@ -198,6 +200,7 @@ pub fn refusing_others(connections: u64) {
 }
 
 fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
+    let asked = asked(facts, record);
     info!(
         conn = facts.id,
         listener = %facts.listener,
@@ -205,7 +208,7 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
         source = %Shown(facts.source),
         via = facts.via.as_deref().map(display),
         name = safe(record.name.as_deref()),
-        request = safe(asked(facts, record)),
+        request = safe(asked.as_deref()),
         host = safe(record.host.as_deref().map(Host::label)),
         certificate = safe(certificate(record)),
         leg = record.leg.map(|leg| display(LegText(leg))),
@@ -225,9 +228,15 @@ fn forwarded(facts: &Facts, record: &Record, end: Option<&Cause>) {
 }
 
 /// What was asked; in HTTP no user is in it.
-fn asked<'a>(facts: &Facts, record: &'a Record) -> Option<&'a str> {
-    let request = record.request.as_deref()?;
-    Some(if facts.protocol == Some(Protocol::Http) { request } else { client_address::without_user(request) })
+fn asked<'a>(facts: &Facts, record: &'a Record) -> Option<Cow<'a, str>> {
+    let request = record.request.as_ref()?.text();
+    if facts.protocol == Some(Protocol::Http) {
+        return Some(request);
+    }
+    Some(match request {
+        Cow::Borrowed(request) => client_address::without_user(request).into(),
+        Cow::Owned(request) => client_address::without_user(&request).to_owned().into(),
+    })
 }
 
 /// Whose certificate it is, or why it is nobody's.

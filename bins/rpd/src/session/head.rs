@@ -4,14 +4,15 @@ use std::{
     future::poll_fn,
     io,
     num::NonZeroUsize,
+    pin::pin,
     task::{Poll, ready},
     time::{Duration, Instant},
 };
 
 use memchr::memmem;
-use tokio::time::{timeout, timeout_at};
 
 use crate::{
+    alarm::Alarm,
     cancel::{Cancel, Request},
     config::Limits,
     outcome::{Cause, End, Facts, Reason, Refusal},
@@ -25,6 +26,8 @@ pub(super) struct Head {
     pub(super) stream: Stream,
     /// Its octets, from the first one that no answer of ours has used up.
     pub(super) octets: Vec<u8>,
+    /// For whatever is waited for.
+    pub(super) alarm: Alarm,
 }
 
 /// By when the first message must be there.
@@ -105,7 +108,7 @@ impl Head {
 
     /// A connection of which this has been read already.
     pub(super) fn begun(stream: Stream, octets: Vec<u8>) -> Self {
-        Self { stream, octets }
+        Self { stream, octets, alarm: Alarm::default() }
     }
 
     /// Waits for the first octet of a further message, at most `idle` (zero: for ever), which is called `limit`.
@@ -122,20 +125,22 @@ impl Head {
             return Ok(());
         }
         let idle = if idle.is_zero() { FOR_EVER } else { idle };
+        let Self { stream, octets, alarm } = self;
         let read = poll_fn(|cx| {
             if cancel.poll(Request::Drain, cx).is_ready() {
                 return Poll::Ready(Err(cancel.end()));
             }
-            let read = scratch::poll_read_with(&mut self.stream, cx, |_, octets| {
-                self.octets.extend_from_slice(octets);
-                octets.len()
+            let read = scratch::poll_read_with(stream, cx, |_, came| {
+                octets.extend_from_slice(came);
+                came.len()
             });
             match ready!(read) {
                 Ok(0) | Err(_) => Poll::Ready(Err(End::Served(Cause::Closed))),
                 Ok(_) => Poll::Ready(Ok(())),
             }
         });
-        timeout(idle, read).await.unwrap_or(Err(End::Served(Cause::TimedOut(limit))))
+        let late = Err(End::Served(Cause::TimedOut(limit)));
+        alarm.within((Instant::now() + idle).into(), pin!(read)).await.unwrap_or(late)
     }
 
     /// Reads until `decided` says so: `Ok` when a decision can be taken from the octets, `Err` with the number
@@ -158,20 +163,21 @@ impl Head {
     async fn read(&mut self, deadlines: Deadlines, cancel: &Cancel) -> Result<(), End> {
         let nothing_yet = self.octets.is_empty();
         let deadline = if nothing_yet { deadlines.first_byte } else { deadlines.first_message };
+        let Self { stream, octets, alarm } = self;
         let read = poll_fn(|cx| {
             if cancel.poll(Request::ShutOut, cx).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
             }
-            scratch::poll_read_with(&mut self.stream, cx, |_, octets| {
-                self.octets.extend_from_slice(octets);
-                octets.len()
+            scratch::poll_read_with(stream, cx, |_, came| {
+                octets.extend_from_slice(came);
+                came.len()
             })
         });
-        match timeout_at(deadline.into(), read).await {
-            Err(_) if nothing_yet => Err(Refusal::because(Reason::Silent, "limits.first-byte").into()),
-            Err(_) => Err(Refusal::because(Reason::FirstMessageTimeout, "limits.first-message").into()),
-            Ok(Ok(0) | Err(_)) => Err(End::Gone),
-            Ok(Ok(_)) => Ok(()),
+        match alarm.within(deadline.into(), pin!(read)).await {
+            None if nothing_yet => Err(Refusal::because(Reason::Silent, "limits.first-byte").into()),
+            None => Err(Refusal::because(Reason::FirstMessageTimeout, "limits.first-message").into()),
+            Some(Ok(0) | Err(_)) => Err(End::Gone),
+            Some(Ok(_)) => Ok(()),
         }
     }
 }
@@ -191,8 +197,12 @@ fn step(framing: Framing, have: usize, more: NonZeroUsize) -> usize {
 
 /// Whether an empty line ends among the octets from `from` on.
 fn ends_a_head(octets: &[u8], from: usize) -> bool {
-    memmem::find(&octets[from.saturating_sub(3)..], b"\r\n\r\n").is_some()
+    // Mostly nothing comes behind.
+    octets.ends_with(HEAD_END) || memmem::find(&octets[from.saturating_sub(3)..], HEAD_END).is_some()
 }
+
+/// What a head of lines ends with.
+pub(super) const HEAD_END: &[u8] = b"\r\n\r\n";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Which host, and which way to it: the questions between a name and a connection, the same for all protocols.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,7 +10,8 @@ use rp_route::leg::{Leg, Transport};
 
 use super::{Session, case::Case};
 use crate::{
-    connect::{self, connect},
+    alarm::Alarm,
+    connect::{self, Wanted, connect},
     open_legs::OpenLeg,
     outcome::{Observation, Reason, Refusal},
     protocol::Protocol,
@@ -113,6 +115,7 @@ pub(super) fn place(destination: &Destination, protocol: Protocol) -> Result<Ope
 /// A connection to a host.
 pub(super) struct Opened {
     pub(super) stream: Stream,
+    pub(super) target: SocketAddr,
     pub(super) place: OpenLeg,
     /// It took so long, TLS included.
     pub(super) after: Duration,
@@ -129,10 +132,13 @@ pub(super) async fn dial(
     leg: Leg,
     client: &Addresses,
     place: OpenLeg,
+    alarm: &mut Alarm,
 ) -> Result<Opened, connect::Unreachable> {
     let start = Instant::now();
-    let stream = connect(destination, protocol, leg, client, &state.config.limits, &state.resolver).await?;
-    Ok(Opened { stream, place, after: start.elapsed() })
+    let (limits, resolver) = (&state.config.limits, &state.resolver);
+    let wanted = Wanted { destination, protocol, leg, client, limits, resolver };
+    let (stream, target) = connect(&wanted, alarm).await?;
+    Ok(Opened { stream, target, place, after: start.elapsed() })
 }
 
 /// The same for a session that waits for it.
@@ -144,18 +150,20 @@ pub(super) async fn open(
     protocol: Protocol,
     destination: &Destination,
     leg: Leg,
+    alarm: &mut Alarm,
 ) -> Result<(Stream, OpenLeg), NoLeg> {
     let place = place(destination, protocol).map_err(NoLeg::Full)?;
     let client = Addresses { source: session.facts.source, destination: session.facts.destination };
-    let dialled = dial(&session.state(), protocol, destination, leg, &client, place).await;
-    let Opened { stream, place, after } = match dialled {
+    // Gone when the connection is there; those who have not said where to need no room for it.
+    let dialled = Box::pin(dial(&session.state(), protocol, destination, leg, &client, place, alarm)).await;
+    let Opened { stream, target, place, after } = match dialled {
         Ok(opened) => opened,
         Err(unreachable) => {
             session.record.target = unreachable.last;
             return Err(NoLeg::Unreachable(unreachable));
         }
     };
-    session.record.target = stream.peer().ok();
+    session.record.target = Some(target);
     session.observe(&Observation::Reached(after));
     Ok((stream, place))
 }

@@ -30,6 +30,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
+    alarm::Alarm,
     cancel::{Cancel, Request},
     config::Idle,
     connect,
@@ -42,7 +43,7 @@ use crate::{
 };
 use case::Case;
 use head::Head;
-use relay::{Event, Relay};
+use relay::{Event, Relay, Timer};
 
 /// A connection and all that it may use.
 pub struct Session {
@@ -73,13 +74,13 @@ impl Session {
             // In a block: the room for this is not needed any more while the relay runs.
             let served = match protocol {
                 Protocol::H323 => Box::pin(h323::serve(self, head)).await,
-                Protocol::Ldap => Box::pin(ldap::serve(self, head)).await,
+                Protocol::Ldap => Box::pin(ldap::serve(self, head, false)).await,
                 Protocol::Http => Box::pin(http::serve(self, head)).await,
                 // A phone has many services, and so no relay.
                 Protocol::Sip => return Box::pin(sip::serve(self, head)).await,
             };
             match served {
-                Ok(relay) => Box::new(relay),
+                Ok(relay) => relay,
                 Err(end) => return end,
             }
         };
@@ -89,21 +90,22 @@ impl Session {
     /// Relays, and tells what happens, to the end.
     async fn relayed(&mut self, mut relay: Box<Relay>) -> End {
         loop {
-            let event = relay.next(|note| self.tell(note)).await;
-            match event {
-                Event::Left => {
-                    self.count(&relay);
-                    self.leave();
-                    *relay = match Box::pin(self.serve_again(*relay)).await {
-                        Ok(relay) => relay,
-                        Err(end) => return end,
-                    };
-                }
-                Event::Ended(end) => {
-                    self.count(&relay);
-                    return Box::pin(close(*relay, *end)).await;
-                }
+            // Taken apart here: what is held while somebody waits is held for hours.
+            let Event::Ended(end) = relay.next(&self.cancel, |note| self.tell(note)).await else {
+                self.count(&relay);
+                self.leave();
+                relay = match Box::pin(self.serve_again(relay)).await {
+                    Ok(relay) => relay,
+                    Err(end) => return end,
+                };
+                continue;
+            };
+            self.count(&relay);
+            // Whoever was refused may read why, and who was not heard to the end what was said to him.
+            if matches!(end, End::Refused(_) | End::Broken(_)) || relay.leaves_unread() {
+                return Box::pin(relay.close(end)).await;
             }
+            return end;
         }
     }
 
@@ -129,7 +131,7 @@ impl Session {
         let head = Head::new(self.accept().await?);
         let (protocol, head) = match self.facts.protocol {
             Some(protocol) => (protocol, head),
-            None => sniff::protocol(self, head).await?,
+            None => Box::pin(sniff::protocol(self, head)).await?,
         };
         self.told(protocol, &head.stream);
         Ok((protocol, head))
@@ -151,7 +153,7 @@ impl Session {
         let kind = self.facts.listener;
         let over_tls = match kind {
             ListenerKind::Only(kind) => kind.transport == Transport::Tls,
-            ListenerKind::Any => self.begins_tls(&socket).await?,
+            ListenerKind::Any => Box::pin(self.begins_tls(&socket)).await?,
         };
         if !over_tls {
             return Ok(socket.into());
@@ -193,9 +195,9 @@ impl Session {
     }
 
     /// The client has left its service, and goes on with another.
-    async fn serve_again(&mut self, relay: Relay) -> Result<Relay, End> {
+    async fn serve_again(&mut self, relay: Box<Relay>) -> Result<Box<Relay>, End> {
         let (stream, octets) = relay.into_client().await;
-        ldap::serve_again(self, Head::begun(stream, octets)).await
+        ldap::serve(self, Head::begun(stream, octets), true).await
     }
 
     /// A TLS handshake on a listener of this kind, within its time from `start`.
@@ -271,14 +273,13 @@ impl Session {
         self.record.key_after = Some(u32::try_from(elapsed).unwrap_or(u32::MAX));
     }
 
-    /// The relay between a client, of whom `first` is already read, and the service.
+    /// The relay between a client and the service, from what is read of the client already.
     fn relay(
         &self,
-        client: Stream,
-        first: Vec<u8>,
+        Head { stream, octets, alarm }: Head,
         (service, leg): (Stream, OpenLeg),
         protocol: Protocol,
-    ) -> Relay {
+    ) -> Box<Relay> {
         let Idle { h323, sip, ldap, http, .. } = self.state().config.limits.idle;
         let idle = match protocol {
             Protocol::H323 => h323,
@@ -286,26 +287,19 @@ impl Session {
             Protocol::Ldap => ldap,
             Protocol::Http => http,
         };
-        Relay::new((client, first), (service, leg, Vec::new()), idle, self.cancel.clone())
+        let timer = Timer::new(idle, alarm);
+        Relay::new((stream, octets), (service, leg, Vec::new()), timer)
     }
 
     /// The relay of an HTTP connection that has become something else.
-    fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, OpenLeg, Vec<u8>)) -> Relay {
-        let idle = self.state().config.limits.idle.tunnel;
-        Relay::new(client, service, idle, self.cancel.clone())
+    fn tunnel(&self, client: (Stream, Vec<u8>), service: (Stream, OpenLeg, Vec<u8>)) -> Box<Relay> {
+        let timer = Timer::new(self.state().config.limits.idle.tunnel, Alarm::default());
+        Relay::new(client, service, timer)
     }
 }
 
 /// A TLS record of this type comes first (RFC 8446 5.1), and nothing else that is spoken here begins so.
 const TLS_HANDSHAKE: u8 = 0x16;
-
-/// Ends a relay; whoever was refused may read why, and who was not heard to the end what was said to him.
-async fn close(relay: Relay, end: End) -> End {
-    if matches!(end, End::Refused(_) | End::Broken(_)) || relay.leaves_unread() {
-        relay.close().await;
-    }
-    end
-}
 
 fn tls_facts(stream: &TlsStream<TcpStream>) -> TlsFacts {
     let connection = stream.get_ref().1;
@@ -352,7 +346,7 @@ mod tests {
         let switched = size_of_val(&sip::serve(&mut session, Head::new(phone.into())));
         assert!(switched <= 440, "{switched}");
         let whole = size_of_val(&session.run());
-        assert!(size_of::<Relay>() <= 240, "{}", size_of::<Relay>());
+        assert!(size_of::<Relay>() <= 224, "{}", size_of::<Relay>());
         assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
         assert!(whole <= 88, "{whole}");
     }

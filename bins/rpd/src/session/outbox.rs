@@ -140,7 +140,8 @@ impl Outbox {
     /// What waits, as octets: a pipe is emptied.
     pub(super) fn into_octets(self) -> Vec<u8> {
         let Some(waiting) = self.waiting else { return Vec::new() };
-        let mut octets = waiting.piped.map_or_else(Vec::new, Pipe::into_octets);
+        let Some(pipe) = waiting.piped else { return waiting.octets };
+        let mut octets = pipe.into_octets();
         octets.extend(waiting.octets);
         octets
     }

@@ -6,9 +6,10 @@ use rp_route::leg::{Leg, Ports, Transport};
 
 use super::{Look, Verdict};
 use crate::{
+    alarm::Alarm,
     cli::probe::Shown,
     config::{Config, Host},
-    connect::{self, Resolver},
+    connect::{Resolver, Wanted, connect},
     open_legs::OpenLegs,
     protocol::Protocol,
     proxy_protocol::Addresses,
@@ -30,10 +31,13 @@ pub(super) async fn look(config: &Config) -> Vec<Look> {
         };
         let target = host.targets.first().map(ToString::to_string).unwrap_or_default();
         let what = format!("{} {protocol}{over} at {target}:{}", host.label(), leg.port);
-        let connected =
-            connect::connect(&destination, protocol, leg, &client, &config.limits, &resolver).await;
+        let (limits, resolver) = (&config.limits, &resolver);
+        let wanted = Wanted { destination: &destination, protocol, leg, client: &client, limits, resolver };
+        let connected = connect(&wanted, &mut Alarm::default()).await;
         let (verdict, found) = match connected {
-            Ok(stream) => (Verdict::Good, Shown::of(&stream, false).map_or("connected".to_owned(), shown)),
+            Ok((stream, _)) => {
+                (Verdict::Good, Shown::of(&stream, false).map_or("connected".to_owned(), shown))
+            }
             Err(error) => (Verdict::Bad, error.to_string()),
         };
         looks.push(Look { verdict, line: host.line, what, found });

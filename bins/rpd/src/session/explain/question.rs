@@ -65,7 +65,7 @@ impl Question {
             octets: self.octets.len(),
             protocol,
             sniffed,
-            request: record.request,
+            request: record.request.map(|words| words.text().into_owned()),
             key,
             host: record.host.map(|host| host_told(state, protocol, record.name.as_deref(), &host)),
             rules: rules.into_iter().map(|asked| of_protocol(protocol, asked)).collect(),

@@ -18,7 +18,7 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
         Err(Error::Invalid(invalid)) => return Told::silently(Refusal::because(Reason::Malformed, invalid)),
         Err(Error::Incomplete(more)) => return Told::unfinished(more, octets.len(), LARGEST),
     };
-    case.record.request = Some(key.to_string());
+    case.record.request = Some(key.to_string().into());
     let verdict = match route(case, &key) {
         Ok(Way { destination, leg, .. }) => Verdict::Forwarded(destination, leg),
         Err(refusal) => {

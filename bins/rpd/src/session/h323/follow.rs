@@ -1,12 +1,13 @@
 //! What passes on an H.323 connection that has its host: later registrations and calls are judged like the first
 //! one, and the gatekeeper's answers tell whom it refuses.
 
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, time::Duration};
 
 use rp_h323::{
     AnswerKind, ClientFollower, ClientStep, Invalid, Key, Kind, Name, Request, ServiceFollower, ServiceStep,
     Verdict, Verdicts, messages,
 };
+use tokio::time::Instant;
 
 use super::{lookup, name, shown};
 use crate::{
@@ -30,6 +31,8 @@ pub(super) struct Follow {
     client: ClientFollower,
     service: ServiceFollower,
     verdicts: Verdicts,
+    /// A gatekeeper may stay silent; a client that it has not confirmed by then may try anew.
+    settled_by: Instant,
     /// It has been told that the gatekeeper took the client.
     proven: bool,
     refusals: u32,
@@ -54,6 +57,7 @@ impl Follow {
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
             verdicts: Verdicts::new(),
+            settled_by: Instant::now() + UNREGISTERED,
             proven: false,
             refusals: 0,
             call: Call::None,
@@ -235,7 +239,7 @@ impl Inspect for Follow {
         match (self.verdicts.is_registered(), self.call) {
             // A call says nothing while people talk.
             (false, Call::Open) => Patience::Endless,
-            (false, Call::None) => Patience::Unsettled,
+            (false, Call::None) => Patience::Unsettled { by: self.settled_by },
             // A registration is refreshed far more often.
             (true, _) | (false, Call::Over) => Patience::Idle,
         }
@@ -248,11 +252,14 @@ fn malformed(invalid: Invalid) -> End {
 
 fn note(request: &Key<'_>, refusal: Refusal) -> Note {
     Note {
-        request: Some(request.to_string()),
+        request: Some(request.to_string().into()),
         name: shown(request),
         observation: Observation::Refused(refusal),
     }
 }
+
+/// For the gatekeeper.
+const UNREGISTERED: Duration = Duration::from_secs(60);
 
 /// So many requests are refused on one connection.
 const REFUSALS: u32 = 16;

@@ -3,7 +3,7 @@
 pub(super) mod explain;
 mod follow;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rp_h323::{Error, Key, Kind, Name, UTF8_MAX, extract, messages};
 use rp_route::leg::Leg;
@@ -24,7 +24,7 @@ use crate::{
 use follow::Follow;
 
 /// From the first octet to the relay.
-pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay, End> {
+pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Box<Relay>, End> {
     let deadlines = Deadlines::of(&session.facts, &session.state().config.limits);
     let reading = Reading { framing: Framing::Lengths, largest: LARGEST, deadlines, cancel: &session.cancel };
     let key = loop {
@@ -39,7 +39,7 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
         }
     };
     session.key_found();
-    session.record.request = Some(key.to_string());
+    session.record.request = Some(key.to_string().into());
     let Way { destination, leg, name, checked } = match session.decide(|case| route(case, &key)) {
         Ok(way) => way,
         Err(refusal) => {
@@ -48,11 +48,11 @@ pub(super) async fn serve(session: &mut Session, mut head: Head) -> Result<Relay
             return Err(refusal.into());
         }
     };
-    match leg::open(session, Protocol::H323, &destination, leg).await {
+    match leg::open(session, Protocol::H323, &destination, leg, &mut head.alarm).await {
         Ok(service) => {
             let follow = Follow::new(session.live.clone(), destination, name, checked);
-            let relay = session.relay(head.stream, head.octets, service, Protocol::H323);
-            Ok(relay.unsettled_for(UNREGISTERED).inspected(Box::new(follow)))
+            let relay = session.relay(head, service, Protocol::H323);
+            Ok(relay.inspected(follow))
         }
         Err(none) => {
             let refusal = Refusal::from(none);
@@ -159,6 +159,3 @@ const ALIASES_TOLD: usize = 4;
 
 /// Skipped messages before the deciding one, and that one.
 const LARGEST: usize = 64 * 1024 + 4;
-
-/// A gatekeeper may stay silent; a client that it does not confirm in this time may try anew.
-const UNREGISTERED: Duration = Duration::from_secs(60);

@@ -8,13 +8,15 @@ use std::{
 };
 
 use super::{
-    pace::{Alarm, Pace, Turn},
+    pace::{Pace, Turn},
     request::Request,
     response::{Passing, Response, Stage},
 };
 use crate::{
+    alarm::Alarm,
     cancel::{self, Cancel},
     outcome::Cause,
+    session::head::Head,
     stream::Stream,
 };
 
@@ -61,14 +63,12 @@ pub(super) enum Fault {
 }
 
 impl Exchange {
-    /// Sends the request, whose body begins with `sent`, and passes the answer. What the client has sent beyond the
-    /// request is left in `sent`.
+    /// Sends the request, whose body begins with the octets of the head, and passes the answer. What the client has sent
+    /// beyond the request is left there.
     pub(super) async fn run(
         &mut self,
-        client: &mut Stream,
-        sent: &mut Vec<u8>,
+        Head { stream: client, octets: sent, alarm }: &mut Head,
         service: &mut Stream,
-        alarm: &mut Alarm,
         cancel: &Cancel,
     ) -> Result<(), Fault> {
         let done = poll_fn(|cx| {
@@ -111,7 +111,7 @@ impl Exchange {
         let limit = match self.pace.look(Instant::now(), turn, progress) {
             Err(limit) => limit,
             Ok(due) => {
-                if alarm.poll(due, cx).is_ready() {
+                if alarm.poll(due.into(), cx).is_ready() {
                     // Looked at again: its clock is a little coarser.
                     cx.waker().wake_by_ref();
                 }

@@ -6,6 +6,7 @@ use rp_route::leg::Leg;
 
 use super::route::Way;
 use crate::{
+    alarm::Alarm,
     cancel::Request,
     config::Host,
     open_legs::OpenLeg,
@@ -88,8 +89,9 @@ impl Legs {
     ///
     /// # Errors
     /// There is none.
-    pub(super) async fn open(session: &mut Session, way: &Way) -> Result<Upstream, NoLeg> {
-        let (stream, place) = leg::open(session, Protocol::Http, &way.destination, way.leg).await?;
+    pub(super) async fn open(session: &mut Session, way: &Way, alarm: &mut Alarm) -> Result<Upstream, NoLeg> {
+        let opened = leg::open(session, Protocol::Http, &way.destination, way.leg, alarm);
+        let (stream, place) = opened.await?;
         Ok(Upstream::new(stream, session.record.target, place, way, false))
     }
 

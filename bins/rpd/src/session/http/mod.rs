@@ -21,21 +21,21 @@ use rp_http::{Error, Head as RequestHead, Key, extract, forward::Forwarding};
 
 use super::{
     Session, close,
-    head::{Deadlines, Framing, Head, Reading},
+    head::{Deadlines, Framing, HEAD_END, Head, Reading},
     leg::NoLeg,
     relay::Relay,
 };
-use crate::outcome::{Cause, End, Observation, Reason, Record, Refusal};
+use crate::outcome::{Cause, End, Observation, Reason, Record, Refusal, Words};
 use answer::Own;
 use exchange::{Exchange, Exchanged, Fault, Outcome};
 use legs::{Legs, Upstream};
-use pace::{Alarm, Pace};
+use pace::Pace;
 use request::Request;
 use response::{Passing, Response};
 use route::Way;
 
 /// From the first octet to the last answer, or to the tunnel.
-pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, End> {
+pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Box<Relay>, End> {
     let mut legs = Legs::default();
     let served = requests(session, head, &mut legs).await;
     legs.leave(session);
@@ -43,8 +43,7 @@ pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, En
 }
 
 /// What is rare lies in boxes: room for it here would be every connection's, for as long as it lives.
-async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Result<Relay, End> {
-    let mut alarm = Alarm::default();
+async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Result<Box<Relay>, End> {
     for number in 1.. {
         next_request(session, &mut head, number == 1).await?;
         let octets = mem::take(&mut head.octets);
@@ -69,7 +68,7 @@ async fn requests(session: &mut Session, mut head: Head, legs: &mut Legs) -> Res
                 continue;
             }
         };
-        match Box::pin(exchange(session, &mut head, legs, &mut alarm, request, &way)).await {
+        match Box::pin(exchange(session, &mut head, legs, request, &way)).await {
             Ok(Done::Next) => {}
             Ok(Done::Close) => {
                 // Who has said that he sends nothing more need not be waited for.
@@ -134,14 +133,17 @@ fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
     }
 }
 
-const HEAD_END: &[u8] = b"\r\n\r\n";
-
 fn note(record: &mut Record, key: &Key<'_>, number: u32) {
     // No host has a name that has to be cut.
-    set(&mut record.name, &[&String::from_utf8_lossy(key.head.host.name())]);
+    set(record.name.get_or_insert_default(), &[&String::from_utf8_lossy(key.head.host.name())]);
+    let mut request = match record.request.take() {
+        Some(Words::Text(former)) => former,
+        _ => String::new(),
+    };
     // The query may hold secrets.
     let [method, host, path] = key.words();
-    set(&mut record.request, &[method, " ", host, " ", path]);
+    set(&mut request, &[method, " ", host, " ", path]);
+    record.request = Some(request.into());
     record.host = None;
     record.leg = None;
     record.target = None;
@@ -152,8 +154,7 @@ fn note(record: &mut Record, key: &Key<'_>, number: u32) {
 }
 
 /// Writes into the room that the text before had.
-fn set(text: &mut Option<String>, pieces: &[&str]) {
-    let text = text.get_or_insert_default();
+fn set(text: &mut String, pieces: &[&str]) {
     text.clear();
     text.reserve(pieces.iter().map(|piece| piece.len()).sum());
     pieces.iter().for_each(|piece| text.push_str(piece));
@@ -181,21 +182,17 @@ async fn exchange(
     session: &mut Session,
     head: &mut Head,
     legs: &mut Legs,
-    alarm: &mut Alarm,
     request: &RequestHead<'_>,
     way: &Way,
 ) -> Result<Done, Failure> {
     let mut upstream = match legs.reuse(session, way) {
         Some(upstream) => upstream,
-        None => open(session, request, way).await?,
+        None => open(session, head, request, way).await?,
     };
     loop {
         session.record.target = upstream.peer;
         let mut exchange = prepare(session, head, request, way);
-        let run = exchange
-            .run(&mut head.stream, &mut head.octets, &mut upstream.stream, alarm, &session.cancel)
-            .await;
-        match run {
+        match exchange.run(head, &mut upstream.stream, &session.cancel).await {
             Ok(()) => return Ok(done(session, legs, request, upstream, exchange.finish())),
             Err(Fault::Unanswered)
                 if upstream.used && exchange.may_be_repeated() && is_idempotent(request.method) =>
@@ -203,7 +200,7 @@ async fn exchange(
                 session.record.retried = true;
                 // The new one may need its place.
                 drop(upstream);
-                upstream = open(session, request, way).await?;
+                upstream = open(session, head, request, way).await?;
             }
             Err(fault) => {
                 // Who does not read his answer to the end knows by its head what the service thinks of him.
@@ -219,8 +216,13 @@ async fn exchange(
     }
 }
 
-async fn open(session: &mut Session, request: &RequestHead<'_>, way: &Way) -> Result<Upstream, Failure> {
-    Box::pin(Legs::open(session, way)).await.map_err(|none| {
+async fn open(
+    session: &mut Session,
+    head: &mut Head,
+    request: &RequestHead<'_>,
+    way: &Way,
+) -> Result<Upstream, Failure> {
+    Legs::open(session, way, &mut head.alarm).await.map_err(|none| {
         let status = match &none {
             NoLeg::Full(_) => 503,
             NoLeg::Unreachable(unreachable) if unreachable.timed_out => 504,
@@ -353,8 +355,8 @@ mod tests {
         let head = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let mut record = Record::default();
         note(&mut record, &extract(head.as_bytes()).expect("a request"), 1);
-        for kept in [record.name, record.request] {
-            let kept = kept.expect("a text");
+        let Some(Words::Text(request)) = record.request else { panic!("no words") };
+        for kept in [record.name.expect("a name"), request] {
             assert!(kept.capacity() <= Record::LONGEST_TEXT, "{}", kept.capacity());
         }
     }

@@ -1,12 +1,6 @@
 //! The time-outs of an exchange: who is waited for, and how long that may take.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-    time::{Duration, Instant},
-};
-
-use tokio::time::{Sleep, sleep_until};
+use std::time::{Duration, Instant};
 
 use crate::config::Limits;
 
@@ -98,28 +92,6 @@ const WINDOW: Duration = Duration::from_secs(20);
 /// A client that takes has so many windows: what it takes shows only when a third of the system's buffer is free again.
 const TAKING: u32 = 3;
 
-/// A timer that outlives many exchanges. Most of them are over long before it is due, so that it is hardly ever touched.
-#[derive(Default)]
-pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
-
-impl Alarm {
-    /// Ready once it is `due`.
-    pub(super) fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let due = due.into();
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if sleep.deadline() > due {
-            sleep.as_mut().reset(due);
-        }
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() >= due {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(due);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,19 +145,5 @@ mod tests {
         assert_eq!(run(steps), None);
         let never = (0..1000).map(|_| (Turn::ClientTakes, 1_000_000));
         assert_eq!(run(never), Some((60, "limits.http-body-rate")));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_alarm_that_is_put_off_does_not_ring_early() {
-        let mut alarm = Alarm::default();
-        let start = tokio::time::Instant::now();
-        let at = |seconds| (start + Duration::from_secs(seconds)).into_std();
-        let mut poll = |due| alarm.poll(due, &mut Context::from_waker(std::task::Waker::noop())).is_ready();
-        assert!(!poll(at(10)));
-        assert!(!poll(at(20)));
-        tokio::time::advance(Duration::from_secs(15)).await;
-        assert!(!poll(at(20)));
-        assert!(!poll(at(30)));
-        assert!(poll(at(14)));
     }
 }

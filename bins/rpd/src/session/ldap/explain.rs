@@ -20,7 +20,7 @@ pub(in crate::session) fn explain(case: &mut Case<'_>, octets: &[u8]) -> Told {
             Ok(key) => key,
             Err(error) => return Told { notes, ..of_no_request(&error, rest.len()) },
         };
-        case.record.request = Some(key.to_string());
+        case.record.request = Some(key.to_string().into());
         let (verdict, settled) = of_request(case, &key, rest.len(), &mut unnamed);
         rest = &rest[key.frame_len..];
         if settled || rest.is_empty() || notes.len() + 1 == OWN_ANSWERS as usize {

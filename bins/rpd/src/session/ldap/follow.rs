@@ -5,13 +5,13 @@ use std::{iter, mem, sync::Arc};
 
 use rp_ldap::{
     Auth, Bind, BindAnswer, ClientFollower, ClientStep, Form, Key, MAX_DOMAIN, Request, ResultCode,
-    ServiceEvent, ServiceFollower, messages,
+    ServiceEvent, ServiceFollower, TooManyBinds, messages,
 };
 use rp_route::leg::{Leg, Transport};
 
 use super::{last_words, named, words};
 use crate::{
-    outcome::{End, Note, Observation, Reason, Refusal},
+    outcome::{End, Note, Observation, Reason, Refusal, Words},
     protocol::Protocol,
     session::{
         queue::Queue,
@@ -28,8 +28,6 @@ pub(super) struct Follow {
     incoming: Transport,
     client: ClientFollower,
     service: ServiceFollower,
-    /// The first bind is the one by which the connection was routed: it has been judged, and is in the record.
-    routed_by_bind: bool,
     /// The binds that the directory has not answered, oldest first.
     binds: Queue<OpenBind>,
     /// Requests that were answered here.
@@ -51,7 +49,7 @@ struct OpenBind {
 
 /// What a bind says of itself.
 struct Said {
-    words: String,
+    words: Words,
     domain: Option<String>,
 }
 
@@ -64,7 +62,6 @@ impl Follow {
             incoming,
             client: ClientFollower::new(),
             service: ServiceFollower::new(),
-            routed_by_bind: false,
             binds: Queue::new(),
             refusals: 0,
             may_end: false,
@@ -73,9 +70,26 @@ impl Follow {
         }
     }
 
-    /// The same, where a bind was what the connection was routed by.
-    pub(super) fn routed_by_bind(self) -> Self {
-        Self { routed_by_bind: true, ..self }
+    /// The same, where the connection was routed by this request. A bind has been judged then, and is in the record.
+    pub(super) fn routed_by(mut self, key: &Key<'_>) -> Self {
+        if let Request::Bind(bind) = &key.request
+            && self.open_bind(key.message_id, bind, None).is_ok()
+        {
+            self.client.decided(key.frame_len);
+        }
+        self
+    }
+
+    /// A bind goes on, unless too many wait for their answers. `said` is told with its answer.
+    fn open_bind(
+        &mut self,
+        message_id: i32,
+        bind: &Bind<'_>,
+        said: Option<Box<Said>>,
+    ) -> Result<(), TooManyBinds> {
+        self.service.open_bind(message_id, bind.auth)?;
+        self.binds.push(OpenBind { message_id, proves: proves(bind), said });
+        Ok(())
     }
 
     /// A bind of the same directory passes. Any other leaves it, whatever comes of it: on receipt of a bind the
@@ -228,19 +242,11 @@ impl Inspect for Follow {
 
 impl Follow {
     fn decide(&mut self, key: &Key<'_>) -> Step {
-        let routed_by = mem::take(&mut self.routed_by_bind);
-        match self.decision(key, routed_by) {
-            Decision::Pass(bind) => {
-                if self.service.open_bind(key.message_id, bind.auth).is_err() {
-                    return Step::Wait;
-                }
-                self.binds.push(OpenBind {
-                    message_id: key.message_id,
-                    proves: proves(&bind),
-                    said: (!routed_by).then(|| Box::new(Said::by(key, &bind))),
-                });
-                Step::Pass(key.frame_len)
-            }
+        match self.decision(key) {
+            Decision::Pass(bind) => match self.open_bind(key.message_id, &bind, Some(Said::by(key, &bind))) {
+                Ok(()) => Step::Pass(key.frame_len),
+                Err(TooManyBinds) => Step::Wait,
+            },
             Decision::Leave => Step::Leave,
             Decision::Refuse(answer) => {
                 self.answers.push(answer);
@@ -254,9 +260,9 @@ impl Follow {
         }
     }
 
-    fn decision<'a>(&self, key: &Key<'a>, routed_by: bool) -> Decision<'a> {
+    fn decision<'a>(&self, key: &Key<'a>) -> Decision<'a> {
         match key.request {
-            Request::Bind(bind) if routed_by || self.stays(&bind) => Decision::Pass(bind),
+            Request::Bind(bind) if self.stays(&bind) => Decision::Pass(bind),
             Request::Bind(_) => Decision::Leave,
             // Behind a request that went on, operations may be open (RFC 4511 4.14.1).
             _ => Decision::Refuse(messages::start_tls_response(key.message_id, ResultCode::OPERATIONS_ERROR)),
@@ -265,9 +271,9 @@ impl Follow {
 }
 
 impl Said {
-    fn by(key: &Key<'_>, bind: &Bind<'_>) -> Self {
+    fn by(key: &Key<'_>, bind: &Bind<'_>) -> Box<Self> {
         let domain = bind.domain.text(&mut [0; MAX_DOMAIN]).map(str::to_owned);
-        Self { words: words(key), domain }
+        Box::new(Self { words: words(key), domain })
     }
 }
 
@@ -311,7 +317,9 @@ mod tests {
             assert!(matches!(follow.service_sent(&answer), Step::Pass(n) if n == answer.len()));
         }
         iter::from_fn(|| follow.note())
-            .map(|note| (note.request.unwrap_or_default(), note.observation))
+            .map(|note| {
+                (note.request.map(|words| words.text().into_owned()).unwrap_or_default(), note.observation)
+            })
             .collect()
     }
 

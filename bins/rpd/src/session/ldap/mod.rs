@@ -6,11 +6,11 @@
 pub(super) mod explain;
 mod follow;
 
-use std::{fmt::Write as _, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use rp_ldap::{
-    Auth, Bind, Error, Form, Invalid, Key, MAX_DOMAIN, MAX_FRAME, Reason as LdapReason, Request, ResultCode,
-    extract, messages,
+    Auth, Bind, Domain, Error, Form, Invalid, Key, MAX_DOMAIN, MAX_FRAME, Reason as LdapReason, Request,
+    ResultCode, extract, messages,
 };
 use rp_route::leg::{Leg, Transport};
 use tokio::io::AsyncWriteExt;
@@ -25,25 +25,12 @@ use super::{
 };
 use crate::{
     cancel,
-    open_legs::OpenLeg,
-    outcome::{Cause, End, Observation, Reason, Refusal},
+    outcome::{Cause, End, Observation, Reason, Refusal, Words},
     protocol::{Kind, ListenerKind, Protocol},
     state::{Destination, State},
     stream::Stream,
 };
 use follow::Follow;
-
-/// From the first octet to the relay.
-pub(super) async fn serve(session: &mut Session, head: Head) -> Result<Relay, End> {
-    let deadlines = Deadlines::of(&session.facts, &session.state().config.limits);
-    unrouted(session, head, deadlines, Unrouted::default()).await
-}
-
-/// From a bind that the present service is not for.
-pub(super) async fn serve_again(session: &mut Session, head: Head) -> Result<Relay, End> {
-    let deadlines = next_deadlines(session);
-    unrouted(session, head, deadlines, Unrouted { was_routed: true, ..Unrouted::default() }).await
-}
 
 /// What has happened on a connection that has no directory.
 #[derive(Default)]
@@ -71,25 +58,32 @@ impl Unrouted {
     }
 }
 
-async fn unrouted(
+/// From the first octet to the relay; or, if the client had a directory before, from a bind that this one was not for.
+/// What is rare lies in boxes: room for it here would be everybody's.
+pub(super) async fn serve(
     session: &mut Session,
     mut head: Head,
-    mut deadlines: Deadlines,
-    mut so_far: Unrouted,
-) -> Result<Relay, End> {
+    was_routed: bool,
+) -> Result<Box<Relay>, End> {
+    let mut so_far = Unrouted { was_routed, ..Unrouted::default() };
+    let mut deadlines = if was_routed {
+        next_deadlines(session)
+    } else {
+        Deadlines::of(&session.facts, &session.state().config.limits)
+    };
     while so_far.requests < OWN_ANSWERS {
-        let reading =
-            Reading { framing: Framing::Lengths, largest: MAX_FRAME, deadlines, cancel: &session.cancel };
         let key = loop {
             let missing = match extract(&head.octets) {
                 Ok(key) => break key,
-                Err(Error::Invalid(invalid)) => return Err(refuse_invalid(head, &invalid).await),
+                Err(Error::Invalid(invalid)) => return Err(Box::pin(refuse_invalid(head, &invalid)).await),
                 Err(Error::Incomplete(missing)) => missing,
             };
+            let reading =
+                Reading { framing: Framing::Lengths, largest: MAX_FRAME, deadlines, cancel: &session.cancel };
             match reading.more(&mut head, missing).await {
                 Ok(()) => {}
                 Err(end) if session.cancel.request() >= cancel::Request::ShutOut => {
-                    disconnect(head, ResultCode::UNAVAILABLE).await;
+                    Box::pin(disconnect(head, ResultCode::UNAVAILABLE)).await;
                     return Err(end);
                 }
                 Err(end) => return Err(so_far.end(end)),
@@ -100,10 +94,13 @@ async fn unrouted(
         let answer = match session.decide(|case| decide(case, &key, head.octets.len())) {
             Step::Open(destination, leg) => {
                 session.key_found();
-                match leg::open(session, Protocol::Ldap, &destination, leg).await {
+                match leg::open(session, Protocol::Ldap, &destination, leg, &mut head.alarm).await {
                     Ok(service) => {
-                        let by_bind = matches!(key.request, Request::Bind(_));
-                        return Ok(relay(session, head, service, (destination, leg), by_bind));
+                        let incoming = head.stream.transport();
+                        let follow =
+                            Follow::new(session.live.clone(), destination, leg, incoming).routed_by(&key);
+                        let relay = session.relay(head, service, Protocol::Ldap);
+                        return Ok(relay.inspected(follow));
                     }
                     Err(none) => no_connection(none),
                 }
@@ -115,12 +112,12 @@ async fn unrouted(
             }
             Step::Leave => return Err(so_far.end(End::Gone)),
             Step::Disconnect(refusal) => {
-                disconnect(head, ResultCode::PROTOCOL_ERROR).await;
+                Box::pin(disconnect(head, ResultCode::PROTOCOL_ERROR)).await;
                 return Err(refusal.into());
             }
             Step::StartTls => {
                 let id = key.message_id;
-                head = start_tls(session, head, id).await?;
+                head = Box::pin(start_tls(session, head, id)).await?;
                 deadlines = next_deadlines(session);
                 continue;
             }
@@ -153,27 +150,33 @@ fn next_deadlines(session: &Session) -> Deadlines {
     Deadlines::begun(Instant::now(), session.state().config.limits.first_message)
 }
 
-/// Relays from the request on by which the connection was routed, which may be a bind.
-fn relay(
-    session: &Session,
-    head: Head,
-    service: (Stream, OpenLeg),
-    (destination, leg): (Arc<Destination>, Leg),
-    by_bind: bool,
-) -> Relay {
-    let mut follow = Follow::new(session.live.clone(), destination, leg, head.stream.transport());
-    if by_bind {
-        follow = follow.routed_by_bind();
+/// What the log says of a request.
+fn words(key: &Key<'_>) -> Words {
+    match key.request {
+        Request::Bind(Bind { name, auth: Auth::Simple { empty_password }, .. })
+            if name.len() <= USUAL_NAME =>
+        {
+            let name = name.into();
+            Words::Later(Arc::new(SimpleBind { message_id: key.message_id, name, empty_password }))
+        }
+        _ => key.to_string().into(),
     }
-    session.relay(head.stream, head.octets, service, Protocol::Ldap).inspected(Box::new(follow))
 }
 
-/// What the log says of a request.
-fn words(key: &Key<'_>) -> String {
-    let mut words = String::with_capacity(USUAL_WORDS);
-    // Writing to a string does not fail.
-    let _ = write!(words, "{key}");
-    words
+/// What nearly all connections begin with.
+struct SimpleBind {
+    message_id: i32,
+    name: Box<[u8]>,
+    empty_password: bool,
+}
+
+impl fmt::Display for SimpleBind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message_id, ref name, empty_password } = *self;
+        let auth = Auth::Simple { empty_password };
+        let bind = Bind { version: 3, name, domain: Domain::of(name), auth };
+        Key { message_id, frame_len: 0, request: Request::Bind(bind) }.fmt(f)
+    }
 }
 
 /// Says yes to StartTLS, and goes on over TLS (4.14).
@@ -327,8 +330,8 @@ const NAMED_BIND: &str = "simple bind with domain\\user or DN required";
 /// Whose TLS configuration a connection has that begins in clear.
 const LDAPS: ListenerKind = ListenerKind::Only(Kind { protocol: Protocol::Ldap, transport: Transport::Tls });
 
-/// Octets that are enough to tell of most requests.
-const USUAL_WORDS: usize = 64;
+/// Names longer than this are rare, and are cut where they are told.
+const USUAL_NAME: usize = 256;
 
 /// Requests that are dealt with on one unrouted connection.
 const OWN_ANSWERS: u32 = 8;

@@ -79,10 +79,9 @@ impl Direction {
                 }
                 Phase::Open => {
                     reads += 1;
-                    if self.bulk.is_on(from, to) {
-                        self.splice(side, from, to, inspection, cx)
-                    } else {
-                        self.read(side, from, to, inspection, cx)
+                    match self.splice(side, from, to, inspection, cx) {
+                        Some(step) => step,
+                        None => self.read(side, from, to, inspection, cx),
                     }
                 }
                 Phase::Ending => self.end(to, cx),
@@ -116,7 +115,7 @@ impl Direction {
         Poll::Ready(())
     }
 
-    /// Moves octets without reading them, if they pass whatever they are.
+    /// Moves octets without reading them, if they are bulk and pass whatever they are; nothing, if they are to be read.
     fn splice(
         &mut self,
         side: Side,
@@ -124,10 +123,16 @@ impl Direction {
         to: &mut Stream,
         inspection: &mut Option<Box<Inspection>>,
         cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        let passing = ready!(passing(side, from, inspection, cx));
-        match ready!(self.bulk.poll_splice(from, to, passing, cx)) {
-            Ok(Spliced::No) => return self.read(side, from, to, inspection, cx),
+    ) -> Option<Poll<()>> {
+        if !self.bulk.is_on(from, to) {
+            return None;
+        }
+        let Poll::Ready(passing) = passing(side, from, inspection, cx) else { return Some(Poll::Pending) };
+        let Poll::Ready(spliced) = self.bulk.poll_splice(from, to, passing, cx) else {
+            return Some(Poll::Pending);
+        };
+        match spliced {
+            Ok(Spliced::No) => return None,
             Ok(Spliced::Ended) => self.source_ended(side, inspection),
             Ok(Spliced::Piped(pipe)) => {
                 let octets = pipe.octets();
@@ -139,7 +144,7 @@ impl Direction {
             }
             Err(error) => self.source_failed(side, &error, inspection),
         }
-        Poll::Ready(())
+        Some(Poll::Ready(()))
     }
 
     fn source_ended(&mut self, side: Side, inspection: &mut Option<Box<Inspection>>) {

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::outcome::{End, Note};
 
@@ -57,9 +57,8 @@ pub(in crate::session) trait Inspect: Send {
 /// How long nothing may happen on a relay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Patience {
-    /// The service has not taken the client yet, and does not have for ever to do so:
-    /// [`Relay::unsettled_for`](super::Relay::unsettled_for).
-    Unsettled,
+    /// The service has not taken the client yet, and has until then to do so.
+    Unsettled { by: Instant },
     /// As the time-out of the protocol says.
     Idle,
     /// Silence is in order, for hours if need be.
@@ -83,8 +82,7 @@ pub(in crate::session) enum Step {
 }
 
 /// An inspector, and what stands still at its word.
-pub(super) struct Inspection {
-    pub(super) inspector: Box<dyn Inspect>,
+pub(super) struct Inspection<I: Inspect + ?Sized = dyn Inspect> {
     /// Octets of the client, and of the service, that are not decided yet.
     pub(super) undecided: [Box<[u8]>; 2],
     /// The client's octets wait for the service.
@@ -92,14 +90,18 @@ pub(super) struct Inspection {
     /// The client is about to leave; the service has this long to end its message.
     pub(super) leaving: Option<Pin<Box<Sleep>>>,
     pub(super) ended: Option<Box<End>>,
+    /// In place: with each message both are looked at.
+    pub(super) inspector: I,
+}
+
+impl<I: Inspect> Inspection<I> {
+    pub(super) fn new(inspector: I, undecided: [Vec<u8>; 2]) -> Self {
+        let undecided = undecided.map(Vec::into_boxed_slice);
+        Self { undecided, waiting: false, leaving: None, ended: None, inspector }
+    }
 }
 
 impl Inspection {
-    pub(super) fn new(inspector: Box<dyn Inspect>, undecided: [Vec<u8>; 2]) -> Self {
-        let undecided = undecided.map(Vec::into_boxed_slice);
-        Self { inspector, undecided, waiting: false, leaving: None, ended: None }
-    }
-
     /// This side is not read from.
     pub(super) fn holds(&self, side: Side) -> bool {
         let ended = self.ended.is_some();

@@ -15,18 +15,20 @@ use std::{
     future::{Future, poll_fn},
     mem,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::io::AsyncWrite;
 
-pub(super) use self::inspect::{Inspect, Patience, Side, Step};
 use self::{
     direction::{Direction, Phase},
     inspect::Inspection,
-    timer::{Late, Timer},
+    timer::Late,
+};
+pub(super) use self::{
+    inspect::{Inspect, Patience, Side, Step},
+    timer::Timer,
 };
 use super::close;
 use crate::{
@@ -40,8 +42,8 @@ use crate::{
 pub(super) enum Event {
     /// The client has left the service; [`Relay::into_client`] has what it said last.
     Left,
-    /// It is over. Boxed: whoever takes an event apart while he waits keeps its room all the time.
-    Ended(Box<End>),
+    /// It is over.
+    Ended(End),
 }
 
 /// A relay between a client and a service.
@@ -52,35 +54,26 @@ pub(super) struct Relay {
     down: Direction,
     inspection: Option<Box<Inspection>>,
     timer: Timer,
-    cancel: Arc<Cancel>,
     /// The service's place among the connections to its host.
     leg: OpenLeg,
 }
 
 impl Relay {
-    /// A relay that begins by sending on what has been read of each side already, and ends when nothing has moved for
-    /// `idle`; zero: for ever.
+    /// A relay that begins by sending on what has been read of each side already, and ends when its `timer` says so.
     pub(super) fn new(
         (client, from_client): (Stream, Vec<u8>),
         (service, leg, from_service): (Stream, OpenLeg, Vec<u8>),
-        idle: Duration,
-        cancel: Arc<Cancel>,
-    ) -> Self {
+        timer: Timer,
+    ) -> Box<Self> {
         let (up, down) = (Direction::new(from_client), Direction::new(from_service));
-        Self { client, service, up, down, inspection: None, timer: Timer::new(idle), cancel, leg }
+        Box::new(Self { client, service, up, down, inspection: None, timer, leg })
     }
 
     /// Lets `inspector` decide what passes, from the first octet on.
-    pub(super) fn inspected(mut self, inspector: Box<dyn Inspect>) -> Self {
+    pub(super) fn inspected(mut self: Box<Self>, inspector: impl Inspect + 'static) -> Box<Self> {
         let undecided = [&mut self.up, &mut self.down].map(|way| mem::take(&mut way.outbox).into_octets());
         self.inspection = Some(Box::new(Inspection::new(inspector, undecided)));
         (self.up.fresh, self.down.fresh) = (true, true);
-        self
-    }
-
-    /// Ends it after so long, unless its inspector says before that the service has taken the client.
-    pub(super) fn unsettled_for(mut self, time: Duration) -> Self {
-        self.timer = self.timer.unsettled_for(time);
         self
     }
 
@@ -89,9 +82,14 @@ impl Relay {
         (self.up.passed, self.down.passed)
     }
 
-    /// Relays until the client leaves the service, or to the end. What happens to single requests is told as it does.
-    pub(super) fn next(&mut self, mut tell: impl FnMut(Note)) -> impl Future<Output = Event> {
-        poll_fn(move |cx| self.poll(&mut tell, cx))
+    /// Relays until the client leaves the service, or to the end, for which `cancel` may ask. What happens to single
+    /// requests is told as it does.
+    pub(super) fn next(
+        &mut self,
+        cancel: &Cancel,
+        mut tell: impl FnMut(Note),
+    ) -> impl Future<Output = Event> {
+        poll_fn(move |cx| self.poll(cancel, &mut tell, cx))
     }
 
     /// The client, and what it said that nobody has dealt with. The service is closed.
@@ -112,20 +110,20 @@ impl Relay {
         self.up.phase == Phase::WriteFailed
     }
 
-    /// Lets a client that was refused read its answer, of which some may not have left yet.
-    pub(super) async fn close(self) {
-        let Self { client, service, leg, down, .. } = self;
+    /// Lets the client read what has not left yet.
+    pub(super) async fn close(self: Box<Self>, end: End) -> End {
+        let Self { client, service, leg, down, .. } = *self;
         drop((service, leg));
         close::with_answer(client, &down.outbox.into_octets()).await;
+        end
     }
 
-    fn poll(&mut self, tell: &mut impl FnMut(Note), cx: &mut Context<'_>) -> Poll<Event> {
-        if let Some(end) = self.told_to_end(cx) {
-            return Poll::Ready(Event::Ended(end.into()));
+    fn poll(&mut self, cancel: &Cancel, tell: &mut impl FnMut(Note), cx: &mut Context<'_>) -> Poll<Event> {
+        if let Some(end) = self.told_to_end(cancel, cx) {
+            return Poll::Ready(Event::Ended(end));
         }
         let before = self.octets();
         self.up.poll(Side::Client, &mut self.client, &mut self.service, &mut self.inspection, cx);
-        self.insert_answers();
         self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
         if self.insert_answers() {
             self.down.poll(Side::Service, &mut self.service, &mut self.client, &mut self.inspection, cx);
@@ -134,7 +132,7 @@ impl Relay {
             return Poll::Ready(event);
         }
         if let Some(end) = self.ended() {
-            return Poll::Ready(Event::Ended(end.into()));
+            return Poll::Ready(Event::Ended(end));
         }
         let patience =
             self.inspection.as_ref().map_or(Patience::Idle, |inspection| inspection.inspector.patience());
@@ -148,16 +146,16 @@ impl Relay {
             };
             // Who does not read his answer may not choose how it is told.
             let end = self.decided().unwrap_or(End::Served(Cause::TimedOut(limit)));
-            Event::Ended(end.into())
+            Event::Ended(end)
         })
     }
 
     /// The end, if that is asked for now. Who is shut out gets the answer that is on its way to him, and nothing more:
     /// see [`Relay::close`].
-    fn told_to_end(&mut self, cx: &mut Context<'_>) -> Option<End> {
-        self.cancel.poll(Request::ShutOut, cx).is_ready().then(|| {
+    fn told_to_end(&mut self, cancel: &Cancel, cx: &mut Context<'_>) -> Option<End> {
+        cancel.poll(Request::ShutOut, cx).is_ready().then(|| {
             self.say_goodbye(cx);
-            self.cancel.end()
+            cancel.end()
         })
     }
 
@@ -206,7 +204,7 @@ impl Relay {
             return Some(Event::Left);
         }
         let late = deadline.as_mut().poll(cx).is_ready();
-        late.then(|| Event::Ended(End::Served(Cause::TimedOut(LEAVING)).into()))
+        late.then_some(Event::Ended(End::Served(Cause::TimedOut(LEAVING))))
     }
 
     fn ended(&mut self) -> Option<End> {
@@ -239,7 +237,7 @@ const UNREGISTERED: &str = "unregistered";
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::{net::TcpListener, sync::Arc};
 
     use socket2::SockRef;
     use tokio::{
@@ -250,6 +248,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        alarm::Alarm,
         open_legs::OpenLegs,
         outcome::{Reason, Refusal},
         protocol::Protocol,
@@ -276,20 +275,21 @@ mod tests {
         drop(stream);
     }
 
-    fn relay(client: (TcpStream, &[u8]), service: (TcpStream, &[u8]), idle: Duration) -> Relay {
+    fn relay(client: (TcpStream, &[u8]), service: (TcpStream, &[u8]), idle: Duration) -> Box<Relay> {
         let legs = Arc::new(OpenLegs::new(Arc::default()));
         let leg = legs.begin(Protocol::Ldap).expect("a place");
         let (client, from_client) = (Stream::from(client.0), client.1.to_vec());
         let service = (Stream::from(service.0), leg, service.1.to_vec());
-        Relay::new((client, from_client), service, idle, Arc::default())
+        let timer = Timer::new(idle, Alarm::default());
+        Relay::new((client, from_client), service, timer)
     }
 
     /// All that comes to an end of a connection, while the relay relays.
-    async fn rest(mut relay: Relay, mut far: TcpStream) -> (Vec<u8>, End) {
+    async fn rest(mut relay: Box<Relay>, mut far: TcpStream) -> (Vec<u8>, End) {
         let mut octets = Vec::new();
         let relayed = async move {
-            match relay.next(|_| {}).await {
-                Event::Ended(end) => *end,
+            match relay.next(&Cancel::new(), |_| {}).await {
+                Event::Ended(end) => end,
                 Event::Left => panic!("nobody leaves"),
             }
         };
@@ -346,9 +346,9 @@ mod tests {
         let ((client, _client_far), (service, _service_far)) = (pair().await, pair().await);
         fill(&client).await;
         let mut relay = relay((client, b"x"), (service, b""), Duration::from_millis(100))
-            .inspected(Box::new(Ends(Some(b"no".to_vec()))));
-        let ended = timeout(LONG, relay.next(|_| {})).await.expect("an end");
+            .inspected(Ends(Some(b"no".to_vec())));
+        let ended = timeout(LONG, relay.next(&Cancel::new(), |_| {})).await.expect("an end");
         let Event::Ended(end) = ended else { panic!("nobody leaves") };
-        assert_eq!(*end, Refusal::new(Reason::Malformed).into());
+        assert_eq!(end, Refusal::new(Reason::Malformed).into());
     }
 }

@@ -64,7 +64,7 @@ impl Switch {
         let leg = &self.legs[leg];
         let (transport, target) = (leg.peer.stream.transport(), leg.peer.stream.peer().ok());
         let record = Record {
-            request: Some(request),
+            request: Some(request.into()),
             host: Some(leg.destination.host.clone()),
             leg: target.map(|target| Leg { transport, port: target.port() }),
             target,
@@ -130,7 +130,7 @@ pub(super) fn about(connection: &Record, request: &Request<'_>) -> Record {
             Record::cut(&mut name);
             name
         }),
-        request: Some(describe(request)),
+        request: Some(describe(request).into()),
         ..Record::default()
     }
 }
@@ -185,6 +185,7 @@ mod tests {
     use rp_sip::{Head, Limits};
 
     use super::*;
+    use crate::outcome::Words;
 
     #[test]
     fn what_is_kept_of_a_request_is_short_however_long_its_users_and_domains_are() {
@@ -197,9 +198,9 @@ mod tests {
             panic!("no request")
         };
         let Record { name, request: kept, .. } = about(&Record::default(), &request);
-        assert!(kept.as_deref().is_some_and(|kept| kept.starts_with("REGISTER from sip:%ff")));
-        for text in [name, kept] {
-            let text = text.expect("a text");
+        let Some(Words::Text(kept)) = kept else { panic!("no words") };
+        assert!(kept.starts_with("REGISTER from sip:%ff"), "{kept}");
+        for text in [name.expect("a name"), kept] {
             assert!(text.capacity() <= Record::LONGEST_TEXT, "{}", text.capacity());
         }
     }

@@ -18,6 +18,7 @@ use super::{
     place::{Way, matching, registers, route},
 };
 use crate::{
+    alarm::Alarm,
     connect::Unreachable,
     open_legs::OpenLeg,
     outcome::{Observation, Reason, Record, Refusal},
@@ -121,7 +122,7 @@ impl Switch {
         let client = Addresses { source: session.facts.source, destination: session.facts.destination };
         let connecting = Box::pin(async move {
             let state = live.now();
-            leg::dial(&state, Protocol::Sip, &host, leg, &client, place).await
+            leg::dial(&state, Protocol::Sip, &host, leg, &client, place, &mut Alarm::default()).await
         });
         let domain = about.name.as_deref().map(Box::from);
         Ok(Dial { connecting, destination, domain, checked, about })
@@ -147,8 +148,8 @@ impl Switch {
     }
 
     fn opened(&mut self, session: &mut Session, dial: &mut Dial, opened: Opened) {
-        let Opened { stream, place, after } = opened;
-        dial.about.target = stream.peer().ok();
+        let Opened { stream, target, place, after } = opened;
+        dial.about.target = Some(target);
         observe(session, &dial.about, &Observation::Reached(after));
         if self.legs.is_empty() {
             session.record.target = dial.about.target;
