@@ -51,7 +51,9 @@ fn run(rpd: &Path, connections: u32) -> Result<u64, String> {
     );
     fs::write(&configuration, text).map_err(failed)?;
     thread::spawn(move || {
-        service.incoming().flatten().for_each(|stream| drop(thread::spawn(|| serve(stream))))
+        service.incoming().flatten().for_each(|stream| {
+            thread::spawn(|| serve(stream));
+        });
     });
     let arguments = [OsStr::new("run"), OsStr::new("--config"), configuration.as_os_str()];
     let mut program = callgrind::start(rpd.as_os_str(), &arguments)?;
