@@ -23,6 +23,7 @@ pub(crate) const NAME: &str = "rpd/short-connection";
 pub(crate) const MUST: u64 = 22_000;
 pub(crate) const AIM: u64 = 15_000;
 
+const RUNS: u32 = 3;
 const CLIENTS: u32 = 8;
 const SHORT: u32 = 400;
 const LONG: u32 = 2_000;
@@ -30,10 +31,15 @@ const LONG: u32 = 2_000;
 const BIND: &[u8] = b"\x30\x24\x02\x01\x01\x60\x1f\x02\x01\x03\x04\x12bench.example\\user\x80\x06secret";
 const BOUND: &[u8] = b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00";
 
-/// User instructions of one connection.
+/// User instructions of one connection: the least of some runs. Whatever else the machine does lets the worker sleep more
+/// often, and never less.
 pub(crate) fn count(rpd: &Path) -> Result<u64, String> {
-    let (short, long) = (run(rpd, SHORT)?, run(rpd, LONG)?);
-    Ok((long - short) / u64::from(LONG - SHORT))
+    let mut least = u64::MAX;
+    for _ in 0..RUNS {
+        let (short, long) = (run(rpd, SHORT)?, run(rpd, LONG)?);
+        least = least.min((long - short) / u64::from(LONG - SHORT));
+    }
+    Ok(least)
 }
 
 /// User instructions of a proxy from its start over so many connections to its end.
