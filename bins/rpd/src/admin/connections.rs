@@ -1,6 +1,6 @@
 //! The living connections: looking at them, and closing one.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -99,13 +99,12 @@ struct Look {
     state: Arc<Proxy>,
     /// None, where all of them are closed because this is the end.
     listeners: Option<Vec<Listener>>,
-    now: SystemTime,
 }
 
 impl Look {
     fn new(desk: &Desk) -> Self {
         let listeners = (!desk.control.is_ending()).then(|| desk.control.listeners());
-        Self { state: desk.control.state(), listeners, now: SystemTime::now() }
+        Self { state: desk.control.state(), listeners }
     }
 
     fn at(&self, about: &About) -> Connection {
@@ -116,7 +115,7 @@ impl Look {
             source: about.source.to_string(),
             host: about.way.as_ref().map(|way| way.host.to_string()),
             target: about.way.as_ref().map(|way| way.target.to_string()),
-            since: time_text(self.now.checked_sub(about.age).unwrap_or(self.now)),
+            since: time_text(about.since),
             proven: about.proven,
             stale: self.is_stale(about),
         }

@@ -7,7 +7,7 @@ use std::{
     },
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use foldhash::fast::RandomState;
@@ -25,8 +25,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Registry {
     connections: Mutex<Connections>,
-    /// Ages are counted from here.
-    start: Instant,
+    /// Times are counted from here: the same moment by both clocks, so that what is told of a connection stays the same.
+    start: (Instant, SystemTime),
 }
 
 #[derive(Debug, Default)]
@@ -71,22 +71,22 @@ pub struct About {
     pub source: SocketAddr,
     /// Where it leads, once it does.
     pub way: Option<Arc<Way>>,
-    /// How long it has lived, in whole seconds.
-    pub age: Duration,
+    /// When it came, to the second.
+    pub since: SystemTime,
     /// The service took the client for who he says he is.
     pub proven: bool,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { connections: Mutex::default(), start: Instant::now() }
+        Self { connections: Mutex::default(), start: (Instant::now(), SystemTime::now()) }
     }
 }
 
 impl Registry {
     /// Takes a connection in, or says that its source has as many as it may have. `most` is no cap where there is none.
     pub fn enter(&self, facts: &Facts, key: Key, cancel: Arc<Cancel>, most: Option<u32>) -> bool {
-        let since = facts.accepted.saturating_duration_since(self.start).as_secs();
+        let since = facts.accepted.saturating_duration_since(self.start.0).as_secs();
         let living = Living {
             key,
             cancel,
@@ -202,8 +202,7 @@ impl Registry {
 
     /// One connection.
     pub fn find(&self, id: u64) -> Option<About> {
-        let age = self.start.elapsed();
-        self.lock().living.get(&id).map(|living| living.about(id, age))
+        self.lock().living.get(&id).map(|living| living.about(id, self.start.1))
     }
 
     /// The connections of these sources to this host, as far as it is given: how many, and the newest of them. Workers
@@ -214,12 +213,12 @@ impl Registry {
                 && host.is_none_or(|host| living.way.as_ref().is_some_and(|way| *way.host == *host))
         };
         let all = self.lock().living.iter().filter(|(_, living)| wanted(living)).map(|(id, _)| *id).collect();
-        let (mut ids, age): (Vec<u64>, _) = (all, self.start.elapsed());
+        let mut ids: Vec<u64> = all;
         let total = ids.len();
         ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
         ids.truncate(most);
         let connections = self.lock();
-        let about = |id: u64| connections.living.get(&id).map(|living| living.about(id, age));
+        let about = |id: u64| connections.living.get(&id).map(|living| living.about(id, self.start.1));
         (total, ids.into_iter().filter_map(about).collect())
     }
 
@@ -238,15 +237,15 @@ impl Registry {
 }
 
 impl Living {
-    /// Of this one, when so much time has passed since the start.
-    fn about(&self, id: u64, now: Duration) -> About {
+    /// Of this one, where times count from `start`.
+    fn about(&self, id: u64, start: SystemTime) -> About {
         About {
             id,
             listener: self.listener,
             protocol: self.protocol,
             source: SocketAddr::new(self.address, self.port),
             way: self.way.clone(),
-            age: Duration::from_secs(now.as_secs().saturating_sub(self.since.into())),
+            since: start + Duration::from_secs(self.since.into()),
             proven: self.proven,
         }
     }
@@ -297,7 +296,7 @@ mod tests {
             destination: here,
             via: None,
             protocol: None,
-            accepted: registry.start + Duration::from_secs(5),
+            accepted: registry.start.0 + Duration::from_secs(5),
         };
         let cancel = Arc::new(Cancel::new());
         registry.enter(&facts, key(source), cancel.clone(), most).then_some(cancel)
