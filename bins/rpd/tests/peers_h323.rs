@@ -67,6 +67,9 @@ struct Stage {
     folder: TempDir,
 }
 
+/// What tshark says of a segment that ends a stream.
+const THE_END: &str = "Connection finish (FIN),This frame initiates the connection closing";
+
 const HQ: &str = "example.com";
 const BRANCH: &str = "example.com/branch";
 const UNKNOWN: &str = "unknown.example";
@@ -243,7 +246,8 @@ key = "proxy.key"
                 "5" => "RRJ",
                 other => other,
             };
-            let complaints = complaints.concat();
+            // What is said last comes with the end, and tshark tells of that, too.
+            let complaints = complaints.concat().replace(THE_END, "");
             let separator = if complaints.is_empty() { "" } else { "|" };
             format!("{between}|{message}|{id}{separator}{complaints}")
         };
