@@ -196,13 +196,11 @@ fn step(framing: Framing, have: usize, more: NonZeroUsize) -> usize {
 }
 
 /// Whether an empty line ends among the octets from `from` on.
-fn ends_a_head(octets: &[u8], from: usize) -> bool {
+pub(super) fn ends_a_head(octets: &[u8], from: usize) -> bool {
+    const END: &[u8] = b"\r\n\r\n";
     // Mostly nothing comes behind.
-    octets.ends_with(HEAD_END) || memmem::find(&octets[from.saturating_sub(3)..], HEAD_END).is_some()
+    octets.ends_with(END) || memmem::find(&octets[from.saturating_sub(3)..], END).is_some()
 }
-
-/// What a head of lines ends with.
-pub(super) const HEAD_END: &[u8] = b"\r\n\r\n";
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ use rp_http::{Error, Head as RequestHead, Key, extract, forward::Forwarding};
 
 use super::{
     Session, close,
-    head::{Deadlines, Framing, HEAD_END, Head, Reading},
+    head::{Deadlines, Framing, Head, Reading, ends_a_head},
     leg::NoLeg,
     relay::Relay,
 };
@@ -123,8 +123,8 @@ async fn next_request(session: &mut Session, head: &mut Head, first: bool) -> Re
 
 /// Whether [`extract`] decides about these octets.
 fn is_decided(octets: &[u8]) -> Result<(), NonZeroUsize> {
-    // It always does where a head ends, and has to be asked only once then. Mostly nothing comes behind.
-    if octets.ends_with(HEAD_END) || memchr::memmem::find(octets, HEAD_END).is_some() {
+    // It always does where a head ends, and has to be asked only once then.
+    if ends_a_head(octets, 0) {
         return Ok(());
     }
     match extract(octets) {
