@@ -112,14 +112,6 @@ impl fmt::Debug for Words {
     }
 }
 
-impl PartialEq for Words {
-    fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
-    }
-}
-
-impl Eq for Words {}
-
 /// The client's side of a TLS connection.
 #[derive(Clone, Debug)]
 pub struct TlsFacts {
@@ -229,7 +221,7 @@ pub enum Observation {
 }
 
 /// An [`Observation`], with what was learnt of the request that it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Note {
     /// What was asked; none: that by which the connection was routed.
     pub request: Option<Words>,
