@@ -51,9 +51,22 @@ impl Alarm {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, pin::pin, time::Duration};
+    use std::{future::pending, pin::pin, task::Waker, time::Duration};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_that_is_put_off_does_not_ring_early() {
+        let (mut alarm, start) = (Alarm::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut poll = |due| alarm.poll(due, &mut Context::from_waker(Waker::noop())).is_ready();
+        assert!(!poll(at(10)));
+        assert!(!poll(at(20)));
+        tokio::time::advance(Duration::from_secs(15)).await;
+        assert!(!poll(at(20)));
+        assert!(!poll(at(30)));
+        assert!(poll(at(14)));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn it_rings_when_it_is_due_whatever_it_was_set_for_before() {

@@ -68,7 +68,7 @@ struct Stage {
 }
 
 /// What tshark says of a segment that ends a stream.
-const THE_END: &str = "Connection finish (FIN),This frame initiates the connection closing";
+const THE_END: &str = "|Connection finish (FIN),This frame initiates the connection closing";
 
 const HQ: &str = "example.com";
 const BRANCH: &str = "example.com/branch";
@@ -120,7 +120,11 @@ key = "proxy.key"
         assert_eq!(register(&self, HQ), Registered::By("hq".to_owned()));
         assert_eq!(register(&self, BRANCH), Registered::By("branch".to_owned()));
         assert_eq!(register(&self, UNKNOWN), Registered::Not);
-        let seen = self.dissected();
+        let mut seen = self.dissected();
+        // What is said last comes with the end, and tshark tells of that, too.
+        if let Some(last) = seen.last_mut() {
+            *last = last.replace(THE_END, "");
+        }
         let expected = [
             "to proxy|RRQ|example.com",
             "to hq|RRQ|example.com",
@@ -246,8 +250,7 @@ key = "proxy.key"
                 "5" => "RRJ",
                 other => other,
             };
-            // What is said last comes with the end, and tshark tells of that, too.
-            let complaints = complaints.concat().replace(THE_END, "");
+            let complaints = complaints.concat();
             let separator = if complaints.is_empty() { "" } else { "|" };
             format!("{between}|{message}|{id}{separator}{complaints}")
         };
