@@ -351,6 +351,19 @@ mod tests {
     }
 
     #[test]
+    fn the_request_that_a_connection_was_routed_by_is_not_judged_again() {
+        // By this name it would lead elsewhere now.
+        let bind = simple(1, "b.example\\one", "guess");
+        assert!(matches!(follow().client_sent(&bind), Step::Leave));
+        let mut routed = follow().routed_by(&rp_ldap::extract(&bind).expect("a bind"));
+        assert!(matches!(routed.client_sent(&bind), Step::Pass(n) if n == bind.len()));
+        let answer = messages::bind_response(1, ResultCode(49), "");
+        assert!(matches!(routed.service_sent(&answer), Step::Pass(_)));
+        let note = routed.note().expect("a refusal");
+        assert!(note.request.is_none() && routed.note().is_none(), "the record tells of it, once");
+    }
+
+    #[test]
     fn each_answer_is_told_of_its_own_bind() {
         // The anonymous one succeeds, which says nothing of the other.
         let binds =
