@@ -98,26 +98,30 @@ impl Pbx {
     }
 
     fn connections(&self) -> BTreeSet<u16> {
-        let ours = [self.tcp.number(), self.tls.number()];
+        let ours = [self.tcp.number(), self.tls.number()].map(|port| (LOOPBACK, port));
         let table = fs::read_to_string("/proc/net/tcp").expect("the table of connections");
         let rows = table.lines().skip(1).filter_map(|row| {
             let mut columns = row.split_whitespace().skip(1);
-            Some([port(columns.next()?)?, port(columns.next()?)?])
+            Some([end(columns.next()?)?, end(columns.next()?)?])
         });
-        let peers =
-            rows.filter_map(|[local, remote]| match [local, remote].map(|port| ours.contains(&port)) {
-                [true, false] => Some(remote),
-                [false, true] => Some(local),
-                _ => None,
-            });
+        let peers = rows.filter_map(|[local, remote]| match [local, remote].map(|end| ours.contains(&end)) {
+            [true, false] => Some(remote.1),
+            [false, true] => Some(local.1),
+            _ => None,
+        });
         // A socket that listens has no peer.
         peers.filter(|port| *port != 0).collect()
     }
 }
 
-fn port(address: &str) -> Option<u16> {
-    u16::from_str_radix(address.split(':').nth(1)?, 16).ok()
+/// Address and port, as the table writes them: the address is a number as it lies in memory.
+fn end(written: &str) -> Option<(u32, u16)> {
+    let (address, port) = written.split_once(':')?;
+    Some((u32::from_str_radix(address, 16).ok()?, u16::from_str_radix(port, 16).ok()?))
 }
+
+/// Others may have the same ports on other addresses.
+const LOOPBACK: u32 = u32::from_ne_bytes([127, 0, 0, 1]);
 
 fn requests(program: &Program) -> Vec<Request> {
     program.lines().iter().filter_map(|line| Request::parse(line.split_once(" request: ")?.1)).collect()
