@@ -692,6 +692,13 @@ fn who_has_hung_up_is_not_waited_for_as_if_he_still_talked() {
 }
 
 #[test]
+fn a_call_that_nobody_answers_is_not_waited_for_as_if_people_talked() {
+    let (mut caller, gatekeeper, _proxy) = called(|_| {});
+    assert_eq!(caller.answer(), None);
+    gatekeeper.join().expect("the gatekeeper");
+}
+
+#[test]
 fn a_call_that_the_gatekeeper_has_left_is_over() {
     let (mut caller, gatekeeper, _proxy) =
         called(|stream| stream.shutdown(Shutdown::Write).expect("a socket"));

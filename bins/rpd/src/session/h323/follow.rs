@@ -94,7 +94,7 @@ impl Follow {
             (None, Some(_)) => Step::End(End::Served(Cause::Elsewhere)),
             (None, None) => {
                 if first.kind == Kind::Setup {
-                    self.call = Call::Open;
+                    (self.call, self.settled_by) = (Call::Asked, Instant::now() + UNREGISTERED);
                 }
                 Step::Pass(message.len())
             }
@@ -103,7 +103,7 @@ impl Follow {
 
     /// Either side has said that it is over.
     fn call_ended(&mut self) {
-        if self.call == Call::Open {
+        if matches!(self.call, Call::Asked | Call::Open) {
             self.call = Call::Over;
         }
     }
@@ -173,6 +173,8 @@ impl Follow {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Call {
     None,
+    /// The gatekeeper has said nothing yet.
+    Asked,
     Open,
     Over,
 }
@@ -201,6 +203,9 @@ impl Inspect for Follow {
     }
 
     fn service_sent(&mut self, octets: &[u8]) -> Step {
+        if self.call == Call::Asked {
+            self.call = Call::Open;
+        }
         let step = match self.service.step(octets) {
             Ok(ServiceStep::Pass(n)) => Step::Pass(n),
             Ok(ServiceStep::More(_)) => Step::More,
@@ -239,7 +244,7 @@ impl Inspect for Follow {
         match (self.verdicts.is_registered(), self.call) {
             // A call says nothing while people talk.
             (false, Call::Open) => Patience::Endless,
-            (false, Call::None) => Patience::Unsettled { by: self.settled_by },
+            (false, Call::None | Call::Asked) => Patience::Unsettled { by: self.settled_by },
             // A registration is refreshed far more often.
             (true, _) | (false, Call::Over) => Patience::Idle,
         }
