@@ -30,6 +30,9 @@ FUZZ_SEED=${FUZZ_SEED:-1}
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 export CARGO_INCREMENTAL=0
+# What `rpd --version` tells; for every step, because each change of it is another build.
+RPD_COMMIT=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+export RPD_COMMIT
 
 step_format() {
     cargo fmt --all --check
@@ -72,8 +75,6 @@ step_package() {
     local folder rpd
     folder=$(target_folder)
     rpd=$folder/release/rpd
-    RPD_COMMIT=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-    export RPD_COMMIT
     cargo build --release -p rpd
     "$rpd" --version | grep -F "commit $RPD_COMMIT"
     mkdir -p target
