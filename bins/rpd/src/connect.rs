@@ -23,6 +23,7 @@ use crate::{
     proxy_protocol::{self, Addresses},
     state::Destination,
     stream::Stream,
+    tls::TlsStream,
 };
 
 /// No target of a host could be reached.
@@ -127,10 +128,10 @@ async fn attempt(wanted: &Wanted<'_>, target: &Target, address: &SocketAddr) -> 
         return Ok(stream.into());
     }
     let missing = || io::Error::other("no tls.verify, or no usable server name");
-    let connector = destination.connector().ok_or_else(missing)?;
+    let config = destination.client_tls().ok_or_else(missing)?;
     let name: ServerName<'static> = destination.server_name(target).ok_or_else(missing)?;
     // Large, and most targets are reached in clear.
-    Ok(Box::pin(connector.connect(name, stream)).await?.into())
+    Ok(Box::pin(TlsStream::connect(config.clone(), name, stream)).await?.into())
 }
 
 /// What every socket gets, of targets, and of clients by way of the listener: no delay, and probes that find a peer

@@ -63,4 +63,5 @@ pub fn with_kept(mut kept: Vec<u8>, octets: &[u8], deal: impl FnOnce(&[u8]) -> u
 }
 
 const SMALLEST: usize = 64 * 1024;
-const LARGEST: usize = 256 * 1024;
+/// What is read at once at most.
+pub const LARGEST: usize = 256 * 1024;

@@ -4,8 +4,8 @@ use std::{hash::RandomState, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use rp_route::table::Table;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio_rustls::TlsConnector;
 
 use crate::{
     config::{Config, Elsewhere, Host, Target},
@@ -68,7 +68,7 @@ pub struct Destination {
     pub host: Arc<Host>,
     /// The connections to it.
     pub legs: Arc<OpenLegs>,
-    tls: Option<TlsConnector>,
+    tls: Option<Arc<ClientConfig>>,
     /// Those of its URLs that lie elsewhere, in the order of `http.urls`.
     elsewhere: Vec<Option<Arc<Destination>>>,
 }
@@ -79,10 +79,10 @@ impl Destination {
         let entries = host.http.urls.iter().flat_map(|urls| &urls.entries);
         let elsewhere = entries.map(|entry| {
             let host = Arc::new(at(&host, entry.elsewhere.as_ref()?));
-            let (legs, tls) = (Arc::new(legs.others()), connector(config, &host, sightings));
+            let (legs, tls) = (Arc::new(legs.others()), tls::client_config(config, &host, sightings));
             Some(Arc::new(Self { tls, host, legs, elsewhere: Vec::new() }))
         });
-        Self { tls: connector(config, &host, sightings), elsewhere: elsewhere.collect(), host, legs }
+        Self { tls: tls::client_config(config, &host, sightings), elsewhere: elsewhere.collect(), host, legs }
     }
 
     /// The target that this entry of `http.urls` has of its own.
@@ -91,7 +91,7 @@ impl Destination {
     }
 
     /// How to speak TLS with it; none where it has no rule for its certificate.
-    pub fn connector(&self) -> Option<&TlsConnector> {
+    pub fn client_tls(&self) -> Option<&Arc<ClientConfig>> {
         self.tls.as_ref()
     }
 
@@ -161,10 +161,6 @@ impl State {
     pub fn server_tls(&self, kind: ListenerKind) -> Option<&ServerTls> {
         self.server_tls.iter().find(|(of, _)| *of == kind).map(|(_, tls)| tls)
     }
-}
-
-fn connector(config: &Config, host: &Host, sightings: &Arc<Sightings>) -> Option<TlsConnector> {
-    tls::client_config(config, host, sightings).map(TlsConnector::from)
 }
 
 /// The same host with another target for HTTP.

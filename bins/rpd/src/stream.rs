@@ -17,9 +17,8 @@ use tokio::{
     net::TcpStream,
     task::coop::unconstrained,
 };
-use tokio_rustls::TlsStream;
 
-use crate::scratch;
+use crate::{scratch, tls::TlsStream};
 
 /// A connection to a client or a target.
 #[derive(Debug)]
@@ -27,7 +26,7 @@ pub enum Stream {
     /// In clear.
     Tcp(TcpStream),
     /// Over TLS, either side of it.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
@@ -43,7 +42,7 @@ impl Stream {
     pub fn socket(&self) -> &TcpStream {
         match self {
             Self::Tcp(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Tls(stream) => stream.socket(),
         }
     }
 
@@ -88,15 +87,9 @@ impl From<TcpStream> for Stream {
     }
 }
 
-impl From<tokio_rustls::server::TlsStream<TcpStream>> for Stream {
-    fn from(stream: tokio_rustls::server::TlsStream<TcpStream>) -> Self {
-        Self::Tls(Box::new(stream.into()))
-    }
-}
-
-impl From<tokio_rustls::client::TlsStream<TcpStream>> for Stream {
-    fn from(stream: tokio_rustls::client::TlsStream<TcpStream>) -> Self {
-        Self::Tls(Box::new(stream.into()))
+impl From<TlsStream> for Stream {
+    fn from(stream: TlsStream) -> Self {
+        Self::Tls(Box::new(stream))
     }
 }
 

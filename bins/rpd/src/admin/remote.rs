@@ -27,13 +27,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use super::{Desk, Peer, answer::No, guests::Guests, taker::Taker};
 use crate::{
     config::{Access, Role, Token},
-    tls,
+    tls::{self, Greeted},
 };
 
 /// A listening socket, and whether it speaks TLS: that stays so, whatever the configuration becomes.
@@ -94,9 +93,10 @@ async fn answer(
     let access = desk.control.state().config.access.clone();
     let key =
         access.key.as_ref().ok_or_else(|| io::Error::other("there is no admin.certificate any more"))?;
-    let acceptor = TlsAcceptor::from(tls::admin_config(key, access.trust.is_some()));
-    let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await??;
-    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    let config = tls::admin_config(key, access.trust.is_some());
+    let handshake = async { Greeted::listen(stream).await?.answer(config).await };
+    let stream = timeout(HANDSHAKE, handshake).await??;
+    let shown = stream.state().peer_certificates().unwrap_or_default().to_vec();
     converse(stream, routes, Caller { address, shown }).await
 }
 

@@ -24,10 +24,9 @@ use std::{
 
 use arc_swap::Guard;
 use rp_route::leg::Transport;
-use rustls::server::Acceptor;
+use rustls::CommonState;
 use socket2::SockRef;
 use tokio::{net::TcpStream, time::timeout};
-use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::{
     alarm::Alarm,
@@ -39,7 +38,7 @@ use crate::{
     protocol::{ListenerKind, Protocol},
     state::{Live, State},
     stream::Stream,
-    tls,
+    tls::{self, Greeted},
 };
 use case::Case;
 use head::Head;
@@ -219,17 +218,18 @@ impl Session {
         let mut queued = false;
         let handshake = async {
             // Whoever has not even said hello takes no place from others.
-            let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+            let client = Greeted::listen(socket).await?;
             queued = state.handshakes.are_taken(self.facts.source.ip());
             let _place = state.handshakes.begin(self.facts.source.ip()).await;
-            let config = tls.choose(&hello.client_hello());
-            hello.into_stream(config).await
+            let hello = client.hello();
+            let (config, sni) = (tls.choose(&hello), hello.server_name().map(str::to_owned));
+            Ok((client.answer(config).await?, sni))
         };
-        let stream = tokio::select! {
+        let (stream, sni) = tokio::select! {
             biased;
             () = self.cancel.asked(Request::ShutOut) => return Err(self.cancel.end()),
             done = timeout(left, handshake) => match done {
-                Ok(Ok(stream)) => stream,
+                Ok(Ok(done)) => done,
                 Ok(Err(error)) => return Err(Refusal::because(tls::why_failed(&error), error).into()),
                 // Others had all places: that is no fault of this client's.
                 Err(_) if queued => {
@@ -239,9 +239,9 @@ impl Session {
                 Err(_) => return Err(Refusal::because(Reason::HandshakeTimeout, "limits.handshake").into()),
             },
         };
-        self.record.tls = Some(Box::new(tls_facts(&stream)));
+        self.record.tls = Some(Box::new(tls_facts(stream.state(), sni)));
         // Nothing else is negotiated by ALPN.
-        if stream.get_ref().1.alpn_protocol().is_some() {
+        if stream.state().alpn_protocol().is_some() {
             self.facts.protocol = Some(Protocol::Http);
         }
         Ok(stream.into())
@@ -301,12 +301,11 @@ impl Session {
 /// A TLS record of this type comes first (RFC 8446 5.1), and nothing else that is spoken here begins so.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-fn tls_facts(stream: &TlsStream<TcpStream>) -> TlsFacts {
-    let connection = stream.get_ref().1;
+fn tls_facts(agreed: &CommonState, sni: Option<String>) -> TlsFacts {
     TlsFacts {
-        version: tls::version(connection.protocol_version()),
-        sni: connection.server_name().map(str::to_owned),
-        certificates: connection.peer_certificates().unwrap_or_default().to_vec(),
+        version: tls::version(agreed.protocol_version()),
+        sni,
+        certificates: agreed.peer_certificates().unwrap_or_default().to_vec(),
     }
 }
 

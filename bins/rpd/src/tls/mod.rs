@@ -6,6 +6,9 @@
 
 mod certificate;
 mod client;
+mod hello;
+mod session;
+mod stream;
 mod target;
 mod trust;
 
@@ -29,6 +32,8 @@ pub use certificate::{
     names as certificate_names, open_file_warning, parse_certificates, read_certificates, read_key,
     slow_key_warning, subject,
 };
+pub use hello::Greeted;
+pub use stream::TlsStream;
 pub use target::accept_any;
 pub use trust::{TrustList, client_name};
 

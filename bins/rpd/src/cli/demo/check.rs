@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use rp_route::leg::Transport;
-use tokio_rustls::TlsConnector;
+use rustls::ClientConfig;
 
 use super::commands::address;
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
 
 /// Asks all questions; whether every reply was as expected.
 pub(super) async fn run(folder: &Path, listeners: &[Listener]) -> bool {
-    let connector = match tls::read_certificates(&folder.join("ca.pem")) {
+    let config = match tls::read_certificates(&folder.join("ca.pem")) {
         Ok(ca) => match probe::trusting(&ca, None) {
-            Ok(config) => TlsConnector::from(Arc::new(config)),
+            Ok(config) => Arc::new(config),
             Err(error) => return fail(&error.to_string()),
         },
         Err(error) => return fail(&error),
@@ -26,7 +26,7 @@ pub(super) async fn run(folder: &Path, listeners: &[Listener]) -> bool {
     let (mut right, mut wrong) = (0, 0);
     for kind in Kind::all() {
         for case in cases(kind.protocol) {
-            let reply = ask(kind, &case, listeners, &connector).await;
+            let reply = ask(kind, &case, listeners, &config).await;
             let ok = reply.as_ref().is_ok_and(|reply| case.expected.is(reply));
             let (received, server) = match &reply {
                 Ok(reply) => (reply.received.as_str(), reply.server.as_deref().unwrap_or("-")),
@@ -117,14 +117,14 @@ async fn ask(
     kind: Kind,
     case: &Case,
     listeners: &[Listener],
-    connector: &TlsConnector,
+    config: &Arc<ClientConfig>,
 ) -> Result<Reply, ProbeError> {
     let tls = match kind.transport {
         Transport::Tcp => None,
         Transport::Tls if kind.protocol == Protocol::Http && case.question.name.ends_with("example.com") => {
-            Some((connector, case.question.name.as_str()))
+            Some((config, case.question.name.as_str()))
         }
-        Transport::Tls => Some((connector, "example.com")),
+        Transport::Tls => Some((config, "example.com")),
     };
     let stream = probe::open(address(listeners, kind.as_str()), None, tls).await?;
     probe::ask(stream, &case.question).await

@@ -20,16 +20,15 @@ use tokio::{
     net::{TcpSocket, lookup_host},
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
 
 use super::{PATIENCE, ProbeError};
 use crate::{
     config::{Fingerprint, Target},
     stream::Stream,
-    tls::{self, Validity},
+    tls::{self, TlsStream, Validity},
 };
 
-/// A connector that wants a certificate of the right name that leads to one of these.
+/// A configuration that wants a certificate of the right name that leads to one of these.
 pub(in crate::cli) fn trusting(
     certificates: &[CertificateDer<'static>],
     key: Option<&Arc<CertifiedKey>>,
@@ -45,7 +44,7 @@ pub(in crate::cli) fn trusting(
 pub(in crate::cli) async fn open(
     address: SocketAddr,
     source: Option<IpAddr>,
-    tls: Option<(&TlsConnector, &str)>,
+    tls: Option<(&Arc<ClientConfig>, &str)>,
 ) -> Result<Stream, ProbeError> {
     let connecting = async {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -54,12 +53,12 @@ pub(in crate::cli) async fn open(
         }
         let socket = socket.connect(address).await?;
         socket.set_nodelay(true)?;
-        let Some((connector, name)) = tls else { return Ok(Stream::from(socket)) };
+        let Some((config, name)) = tls else { return Ok(Stream::from(socket)) };
         let name = match ServerName::try_from(name.to_owned()) {
             Ok(name) => name,
             Err(_) => ServerName::from(address.ip()),
         };
-        connector.connect(name, socket).await.map(Stream::from)
+        TlsStream::connect(config.clone(), name, socket).await.map(Stream::from)
     };
     match timeout(PATIENCE, connecting).await {
         Ok(Ok(stream)) => Ok(stream),
@@ -79,10 +78,10 @@ pub(in crate::cli) async fn shown_fingerprint(target: &Target, port: u16) -> Res
         Target::Address(address) => SocketAddr::new(*address, port),
         Target::Name(name) => resolve(&format!("{name}:{port}")).await?,
     };
-    let connector = Arc::new(tls::client_config_with(tls::accept_any(), None)).into();
-    let stream = open(address, None, Some((&connector, &target.to_string()))).await?;
+    let config = Arc::new(tls::client_config_with(tls::accept_any(), None));
+    let stream = open(address, None, Some((&config, &target.to_string()))).await?;
     match &stream {
-        Stream::Tls(tls) => certificate(tls.get_ref().1).map(|der| tls::fingerprint(der)),
+        Stream::Tls(tls) => certificate(tls.state()).map(|der| tls::fingerprint(der)),
         Stream::Tcp(_) => None,
     }
     .ok_or_else(|| ProbeError(format!("{address} shows no certificate")))
@@ -109,7 +108,7 @@ impl Shown {
     /// What came with this connection, if it is TLS.
     pub(in crate::cli) fn of(stream: &Stream, asks_for_certificate: bool) -> Option<Self> {
         let Stream::Tls(stream) = stream else { return None };
-        let connection = stream.get_ref().1;
+        let connection = stream.state();
         let der = certificate(connection);
         let validity = der.and_then(|der| Validity::of(der));
         Some(Self {

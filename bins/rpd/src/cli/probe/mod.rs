@@ -15,7 +15,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
 
 use connection::{Asked, resolve};
 pub(super) use connection::{Shown, open, shown_fingerprint, trusting};
@@ -199,8 +198,7 @@ impl Probe {
             Some(config) => {
                 let mut config = config.clone();
                 let asked = Asked::notice(&mut config);
-                let connector = TlsConnector::from(Arc::new(config));
-                let stream = open(address, self.source, Some((&connector, server_name))).await?;
+                let stream = open(address, self.source, Some((&Arc::new(config), server_name))).await?;
                 let shown = Shown::of(&stream, asked.yes());
                 (stream, shown)
             }

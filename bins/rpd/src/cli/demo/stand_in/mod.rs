@@ -18,12 +18,11 @@ use tokio::{
     runtime,
     sync::oneshot,
 };
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     protocol::{Kind, PerProtocol, Protocol},
     stream::Stream,
-    tls,
+    tls::{self, Greeted},
 };
 
 /// All services of one made-up PBX, on loopback. They stop when it is dropped.
@@ -58,7 +57,7 @@ impl StandIn {
                 .map_err(io::Error::other)?
                 .with_client_cert_verifier(Arc::new(NoClientAuth))
                 .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let config = Arc::new(config);
 
         let mut ports = Ports::default();
         let mut sockets = Vec::new();
@@ -74,7 +73,7 @@ impl StandIn {
             runtime.block_on(async {
                 for (kind, socket) in sockets {
                     if let Ok(socket) = TcpListener::from_std(socket) {
-                        tokio::spawn(accept(name, kind, socket, acceptor.clone()));
+                        tokio::spawn(accept(name, kind, socket, config.clone()));
                     }
                 }
                 let _ = (&mut stopped).await;
@@ -84,21 +83,21 @@ impl StandIn {
     }
 }
 
-async fn accept(name: &'static str, kind: Kind, socket: TcpListener, acceptor: TlsAcceptor) {
+async fn accept(name: &'static str, kind: Kind, socket: TcpListener, config: Arc<ServerConfig>) {
     while let Ok((stream, _)) = socket.accept().await {
-        let acceptor = acceptor.clone();
+        let config = config.clone();
         tokio::spawn(async move {
             // A client that goes away in the middle is no fault here.
-            let _ = serve(name, kind, stream, &acceptor).await;
+            let _ = serve(name, kind, stream, config).await;
         });
     }
 }
 
-async fn serve(name: &str, kind: Kind, socket: TcpStream, acceptor: &TlsAcceptor) -> io::Result<()> {
+async fn serve(name: &str, kind: Kind, socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut stream = match kind.transport {
         Transport::Tcp => Stream::from(socket),
-        Transport::Tls => acceptor.accept(socket).await?.into(),
+        Transport::Tls => Greeted::listen(socket).await?.answer(config).await?.into(),
     };
     let mut received = Vec::new();
     loop {
