@@ -15,8 +15,8 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use rustls::{
-    ClientConfig, CommonState, InvalidMessage, ServerConfig, client::UnbufferedClientConnection,
-    server::UnbufferedServerConnection,
+    ClientConfig, CommonState, InvalidMessage, ProtocolVersion, ServerConfig,
+    client::UnbufferedClientConnection, server::UnbufferedServerConnection,
 };
 use rustls_pki_types::ServerName;
 use tokio::{
@@ -100,13 +100,24 @@ impl TlsStream {
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.fault()?;
+            let done = !self.state().is_handshaking();
+            if done && self.only_tickets_wait() {
+                return Poll::Ready(Ok(()));
+            }
             ready!(self.poll_send(cx))?;
-            if !self.state().is_handshaking() {
+            if done {
                 return Poll::Ready(Ok(()));
             }
             // What comes behind the handshake is kept.
             ready!(self.poll_receive(&mut ReadBuf::new(&mut []), cx))?;
         }
+    }
+
+    /// Whether nobody waits for what a handshake has left to be sent: tickets for later sessions (RFC 8446 4.6.1), which go in
+    /// one packet with the first answer.
+    fn only_tickets_wait(&self) -> bool {
+        let is_server = matches!(self.session, Session::Server(_));
+        is_server && self.state().protocol_version() == Some(ProtocolVersion::TLSv1_3)
     }
 
     /// Reads once from the socket, and puts what that opens into `to`, and what has no room there into `opened`.
@@ -126,13 +137,18 @@ impl TlsStream {
             room[..kept].copy_from_slice(&self.records);
             let records = &mut room[..kept + come];
             let opened = &mut self.opened;
+            let in_handshake = self.session.state().is_handshaking();
             let mut turn = with_sealed(|sealed| {
                 let turn = self.session.turn(records, Say::Nothing, sealed, |octets| {
                     let (now, later) = octets.split_at(octets.len().min(to.remaining()));
                     to.put_slice(now);
                     opened.extend_from_slice(later);
                 });
-                send(&mut self.sealed, &mut self.socket, sealed.records(), cx);
+                if in_handshake {
+                    self.sealed.extend_from_slice(sealed.records());
+                } else {
+                    send(&mut self.sealed, &mut self.socket, sealed.records(), cx);
+                }
                 turn
             });
             let kept = &records[turn.used..];
@@ -140,15 +156,17 @@ impl TlsStream {
                 turn.fault.get_or_insert(InvalidMessage::MessageTooLarge.into());
             }
             self.records = kept.into();
-            self.went(turn);
+            self.went(turn, cx);
             Poll::Ready(Ok(()))
         })
     }
 
     /// Takes note of how a turn went.
-    fn went(&mut self, Turn { ended, fault, .. }: Turn) {
+    fn went(&mut self, Turn { ended, fault, .. }: Turn, cx: &mut Context<'_>) {
         if let Some(fault) = fault {
             (self.input, self.mute) = (Input::Failed(Box::new(fault)), true);
+            // The alert, which goes at once or not at all.
+            let _ = self.poll_send(cx);
         } else if ended {
             self.input = Input::Ended;
         }
@@ -177,7 +195,7 @@ impl TlsStream {
         });
         self.records.advance(turn.used);
         let spoken = turn.said || matches!(say, Say::Nothing);
-        self.went(turn);
+        self.went(turn, cx);
         self.fault()?;
         if spoken { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
@@ -227,19 +245,20 @@ impl AsyncWrite for TlsStream {
         if this.mute {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        if this.poll_send(cx)?.is_pending() && this.sealed.len() >= WAITING {
-            return Poll::Pending;
-        }
         let mut taken = 0;
-        while taken < octets.len() && this.sealed.len() < WAITING {
-            let now = (octets.len() - taken).min(WAITING - this.sealed.len());
-            this.say(Say::Octets(&octets[taken..taken + now]), cx)?;
-            taken += now;
-            if !this.sealed.is_empty() {
-                break;
+        loop {
+            let room = WAITING.saturating_sub(this.sealed.len());
+            let now = room.min(octets.len() - taken);
+            if now > 0 {
+                this.say(Say::Octets(&octets[taken..taken + now]), cx)?;
+                taken += now;
             }
+            let sent = this.poll_send(cx)?;
+            if taken == octets.len() || taken > 0 && sent.is_pending() {
+                return Poll::Ready(Ok(taken));
+            }
+            ready!(sent);
         }
-        Poll::Ready(Ok(taken))
     }
 
     /// Gathered first: what is sealed apart takes records of its own, and tells how long each piece is.

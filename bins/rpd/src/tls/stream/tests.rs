@@ -1,6 +1,6 @@
 use std::{cell::Cell, time::Duration};
 
-use rustls::{ProtocolVersion, SupportedProtocolVersion, version::TLS12, version::TLS13};
+use rustls::{HandshakeKind, SupportedProtocolVersion, version::TLS12, version::TLS13};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufWriter, Interest, copy_bidirectional, duplex, split},
@@ -177,6 +177,23 @@ async fn who_waits_keeps_nothing() {
 }
 
 #[tokio::test]
+async fn tickets_leave_with_the_first_answer() {
+    let parties = Parties::speaking(&TLS13);
+    let connector = TlsConnector::from(parties.client.clone());
+    for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        let (near, far) = sockets().await;
+        let accepting = async { Greeted::listen(far).await?.answer(parties.server.clone()).await };
+        let connecting = connector.connect(localhost(), near);
+        let (mut client, mut server) = tokio::try_join!(connecting, accepting).expect("a handshake");
+        assert_eq!(server.state().handshake_kind(), Some(kind));
+        assert!(!server.sealed.is_empty(), "tickets");
+        server.write_all(b"answer").await.expect("a listener");
+        assert!(server.sealed.is_empty());
+        client.read_exact(&mut [0; 6]).await.expect("the answer");
+    }
+}
+
+#[tokio::test]
 async fn the_side_that_has_ended_still_listens() {
     for parties in both() {
         let (mut client, mut server) = parties.connected().await;
@@ -348,12 +365,14 @@ async fn a_record_that_was_tampered_with_ends_the_session_with_an_alert() {
         let why = error.get_ref().and_then(|why| why.downcast_ref());
         assert_eq!(why, Some(&rustls::Error::DecryptError));
         assert!(server.read(&mut [0; 16]).await.is_err() && server.write(b"x").await.is_err());
-        server.shutdown().await.expect("the socket is whole");
+        // By now the alert is on its way.
+        drop(server);
         let mut alert = Vec::new();
         far.read_to_end(&mut alert).await.expect("the end");
         // What is left over of the handshake may come before it: tickets.
         wire.write_all(&alert).await.expect("a listener");
-        let error = client.read(&mut [0; 16]).await.expect_err("an alert");
+        let heard = timeout(LONG, client.read(&mut [0; 16])).await.expect("in time");
+        let error = heard.expect_err("an alert");
         let why = error.get_ref().and_then(|why| why.downcast_ref());
         assert_eq!(why, Some(&rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac)));
     }
