@@ -7,6 +7,8 @@
 mod certificate;
 mod client;
 mod hello;
+#[cfg(test)]
+mod parties;
 mod session;
 mod stream;
 mod target;

@@ -208,13 +208,11 @@ impl Sealed {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::{collection::vec, prelude::*, sample::Index};
-    use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion, version::TLS12, version::TLS13};
+    use rustls::{SupportedProtocolVersion, version::TLS12, version::TLS13};
 
     use super::*;
-    use crate::tls;
+    use crate::tls::parties::{Parties, localhost};
 
     /// A side, and what has come to it that is not done with.
     struct Side {
@@ -231,23 +229,9 @@ mod tests {
 
         /// Both, trusting each other.
         fn both(version: &'static SupportedProtocolVersion) -> [Self; 2] {
-            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-            let key = made.signing_key.serialize_der().try_into().expect("a key");
-            let certificate = made.cert.der().clone();
-            let server = ServerConfig::builder_with_provider(tls::provider())
-                .with_protocol_versions(&[version])
-                .expect("a version")
-                .with_client_cert_verifier(tls::client_verifier(true))
-                .with_single_cert(vec![certificate.clone()], key)
-                .expect("a key of that certificate");
-            let client = ClientConfig::builder_with_provider(tls::provider())
-                .with_protocol_versions(&[version])
-                .expect("a version")
-                .with_root_certificates(tls::roots(&[certificate]))
-                .with_no_client_auth();
-            let name = "localhost".try_into().expect("a name");
-            let client = UnbufferedClientConnection::new(Arc::new(client), name).expect("a client");
-            let server = UnbufferedServerConnection::new(Arc::new(server)).expect("a server");
+            let Parties { server, client } = Parties::speaking(version);
+            let client = UnbufferedClientConnection::new(client, localhost()).expect("a client");
+            let server = UnbufferedServerConnection::new(server).expect("a server");
             [Self::new(Session::Client(client)), Self::new(Session::Server(server))]
         }
 

@@ -100,14 +100,10 @@ impl TlsStream {
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.fault()?;
-            let done = !self.state().is_handshaking();
-            if done && self.only_tickets_wait() {
-                return Poll::Ready(Ok(()));
+            if !self.state().is_handshaking() {
+                return if self.only_tickets_wait() { Poll::Ready(Ok(())) } else { self.poll_send(cx) };
             }
             ready!(self.poll_send(cx))?;
-            if done {
-                return Poll::Ready(Ok(()));
-            }
             // What comes behind the handshake is kept.
             ready!(self.poll_receive(&mut ReadBuf::new(&mut []), cx))?;
         }
@@ -123,9 +119,6 @@ impl TlsStream {
     /// Reads once from the socket, and puts what that opens into `to`, and what has no room there into `opened`.
     fn poll_receive(&mut self, to: &mut ReadBuf<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         RECORDS.with_borrow_mut(|room| {
-            if room.is_empty() {
-                *room = vec![0; ROOM];
-            }
             let kept = self.records.len();
             let most = to.remaining().clamp(SMALLEST_READ, scratch::LARGEST);
             let mut fresh = ReadBuf::new(&mut room[kept..kept + most]);
@@ -324,7 +317,7 @@ pub(super) fn wrong(error: rustls::Error) -> io::Error {
 }
 
 thread_local! {
-    static RECORDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static RECORDS: RefCell<Vec<u8>> = RefCell::new(vec![0; ROOM]);
     static SEALED: RefCell<Sealed> = const { RefCell::new(Sealed::new()) };
 }
 

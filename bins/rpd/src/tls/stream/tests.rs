@@ -1,6 +1,6 @@
 use std::{cell::Cell, time::Duration};
 
-use rustls::{HandshakeKind, SupportedProtocolVersion, version::TLS12, version::TLS13};
+use rustls::{HandshakeKind, version::TLS12, version::TLS13};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufWriter, Interest, copy_bidirectional, duplex, split},
@@ -10,40 +10,15 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
-use crate::tls::{self, Greeted, hello::LARGEST_HELLO, roots};
+use crate::tls::{
+    Greeted,
+    hello::LARGEST_HELLO,
+    parties::{Parties, localhost},
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What both sides need to trust each other.
-struct Parties {
-    server: Arc<ServerConfig>,
-    client: Arc<ClientConfig>,
-}
-
 impl Parties {
-    fn speaking(version: &'static SupportedProtocolVersion) -> Self {
-        Self::with_names(version, vec!["localhost".to_owned()])
-    }
-
-    /// With many names, the certificate is as long as one likes.
-    fn with_names(version: &'static SupportedProtocolVersion, names: Vec<String>) -> Self {
-        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-        let key = made.signing_key.serialize_der().try_into().expect("a key");
-        let certificate = made.cert.der().clone();
-        let server = ServerConfig::builder_with_provider(tls::provider())
-            .with_protocol_versions(&[version])
-            .expect("a version")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], key)
-            .expect("a key of that certificate");
-        let client = ClientConfig::builder_with_provider(tls::provider())
-            .with_protocol_versions(&[version])
-            .expect("a version")
-            .with_root_certificates(roots(&[certificate]))
-            .with_no_client_auth();
-        Self { server: Arc::new(server), client: Arc::new(client) }
-    }
-
     /// A connection of ours on both sides.
     async fn connected(&self) -> (TlsStream, TlsStream) {
         let (near, far) = sockets().await;
@@ -55,10 +30,6 @@ impl Parties {
 
 fn both() -> [Parties; 2] {
     [Parties::speaking(&TLS12), Parties::speaking(&TLS13)]
-}
-
-fn localhost() -> ServerName<'static> {
-    ServerName::try_from("localhost").expect("a name")
 }
 
 async fn sockets() -> (TcpStream, TcpStream) {
