@@ -14,7 +14,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use common::{Connection, Proxy, certificates, connect, patient};
+use common::{Connection, Proxy, certificates, connect, key, patient};
 use rcgen::DnType;
 use rp_h323::{
     Answer, AnswerKind, Error, Key, Kind, RegistrationRejectReason, ReleaseCompleteReason, extract,
@@ -163,11 +163,6 @@ fn confirm(key: &Key<'_>) -> Ras<'static> {
         time_to_live: Some(60),
         ..RegistrationConfirm::default()
     })
-}
-
-fn key(folder: &Path, name: &str) -> Arc<CertifiedKey> {
-    let chain = tls::read_certificates(&folder.join(format!("{name}.pem"))).expect("a certificate");
-    Arc::new(tls::read_key(&folder.join(format!("{name}.key")), chain).expect("a key"))
 }
 
 /// A client certificate for `name` by the test's authority, or by itself.

@@ -10,7 +10,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use common::{PATIENCE, Proxy, SERVICE_NAME, certificates};
+use common::{PATIENCE, Proxy, SERVICE_NAME, certificates, key};
 use rp_ldap::{ResultCode, messages};
 use rpd::tls;
 use rustls::{
@@ -20,11 +20,6 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::CertificateDer;
-
-fn key(folder: &Path, name: &str) -> Arc<CertifiedKey> {
-    let chain = tls::read_certificates(&folder.join(format!("{name}.pem"))).expect("a certificate");
-    Arc::new(tls::read_key(&folder.join(format!("{name}.key")), chain).expect("a key"))
-}
 
 /// A TLS client that takes any server and shows `key`.
 fn client(

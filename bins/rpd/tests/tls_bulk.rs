@@ -4,7 +4,7 @@ mod common;
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use common::{PATIENCE, Proxy, certificates};
+use common::{PATIENCE, Proxy, certificates, key};
 use rpd::tls;
 use rustls::{
     ServerConfig,
@@ -31,14 +31,12 @@ fn proxy(folder: &Path, port: u16) -> Proxy {
 
 /// Takes TLS of this version only.
 fn acceptor(folder: &Path, version: &'static rustls::SupportedProtocolVersion) -> TlsAcceptor {
-    let chain = tls::read_certificates(&folder.join("service.pem")).expect("a certificate");
-    let key = Arc::new(tls::read_key(&folder.join("service.key"), chain).expect("a key"));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .expect("a version")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key(folder, "service"))));
     Arc::new(config).into()
 }
 

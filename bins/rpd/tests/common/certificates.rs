@@ -8,7 +8,7 @@ use std::{
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };
-use rpd::cli::demo::stand_in::StandIn;
+use rpd::{cli::demo::stand_in::StandIn, tls};
 use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
@@ -33,6 +33,12 @@ pub fn certificates() -> TempDir {
     sign(&issuer, folder.path(), "proxy", &["example.com", "*.example.com", "127.0.0.1"]);
     sign(&issuer, folder.path(), "service", &[SERVICE_NAME]);
     folder
+}
+
+/// Certificate and key out of the files of this name in the folder.
+pub fn key(folder: &Path, name: &str) -> Arc<CertifiedKey> {
+    let chain = tls::read_certificates(&folder.join(format!("{name}.pem"))).expect("a certificate");
+    Arc::new(tls::read_key(&folder.join(format!("{name}.key")), chain).expect("a key"))
 }
 
 /// Certificate and key of the services, for a program that is one.

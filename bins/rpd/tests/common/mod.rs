@@ -23,7 +23,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 pub use capture::Capture;
 pub use certificates::{
-    SERVICE_NAME, certificates, client_certificate, client_certificate_file, client_certificate_with,
+    SERVICE_NAME, certificates, client_certificate, client_certificate_file, client_certificate_with, key,
     self_signed, service_files, stand_in,
 };
 pub use connection::{Connection, connect, patient};

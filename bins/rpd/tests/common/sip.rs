@@ -187,13 +187,11 @@ impl Pbx {
 }
 
 fn server(folder: &Path) -> ServerConfig {
-    let chain = tls::read_certificates(&folder.join("service.pem")).expect("a certificate");
-    let key = Arc::new(tls::read_key(&folder.join("service.key"), chain).expect("a key"));
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(super::key(folder, "service"))))
 }
 
 impl Wire {
